@@ -1,0 +1,104 @@
+/** Matrix products and Einstein sums. */
+import { FiducialError } from '../../core/errors.ts';
+import type { Tensor } from '../graph.ts';
+import { emitOne } from '../operators/emit.ts';
+import { mul } from './elementwise.ts';
+import { expandDims, reshape, transpose } from './movement.ts';
+import { sum } from './reductions.ts';
+
+/**
+ * Matrix product of the last two axes, batched over the others with broadcasting.
+ *
+ * @param a [..., rows, inner], or [..., inner, rows] with transposeA
+ * @param b [..., inner, columns], or [..., columns, inner] with transposeB
+ * @returns [..., rows, columns]
+ */
+export function matmul(a: Tensor, b: Tensor, options: { readonly transposeA?: boolean; readonly transposeB?: boolean } = {}): Tensor {
+  return emitOne('matmul', [a, b], { transposeA: options.transposeA ?? false, transposeB: options.transposeB ?? false });
+}
+
+/**
+ * x @ weight + bias for x of any rank.
+ *
+ * @param x [..., in]
+ * @param weight [in, out]; [out, in] with transposeWeight, as PyTorch's Linear keeps it
+ * @param bias [out], or undefined
+ */
+export function linear(x: Tensor, weight: Tensor, bias?: Tensor, options: { readonly transposeWeight?: boolean } = {}): Tensor {
+  const attributes = { transposeWeight: options.transposeWeight ?? false, hasBias: bias !== undefined };
+  return emitOne('linear', bias === undefined ? [x, weight] : [x, weight, bias], attributes);
+}
+
+/** Sum of the products of two vectors. */
+export const dot = (a: Tensor, b: Tensor): Tensor => sum(mul(a, b));
+
+/**
+ * Einstein summation, for example `einsum('bhqd,bhkd->bhqk', query, key)`. Each letter names an axis; letters absent
+ * from the result are summed over. An operand may not repeat a letter.
+ *
+ * Operands are joined from left to right, each pair as one batched matrix product.
+ */
+export function einsum(equation: string, ...operands: readonly Tensor[]): Tensor {
+  const parsed = /^([a-zA-Z]+(?:,[a-zA-Z]+)*)->([a-zA-Z]*)$/.exec(equation.replaceAll(' ', ''));
+  const terms = parsed?.[1]?.split(',') ?? [];
+  const result = parsed?.[2] ?? '';
+  const fail = (why: string): FiducialError =>
+    new FiducialError('engine.shape', `einsum("${equation}"): ${why}`, 'Write one group of letters an operand, and the letters of the result: "ij,jk->ik".');
+  if (parsed === null) throw fail('it cannot be read');
+  if (terms.length !== operands.length) throw fail(`${terms.length} terms for ${operands.length} operands`);
+  const sizes = new Map<string, number>();
+  terms.forEach((term, i) => {
+    const { shape } = operands[i]!;
+    if (term.length !== shape.length) throw fail(`"${term}" for an operand of shape [${shape.join(', ')}]`);
+    if (new Set(term).size !== term.length) throw fail(`"${term}" repeats a letter`);
+    [...term].forEach((letter, axis) => {
+      const known = sizes.get(letter) ?? shape[axis]!;
+      if (known !== shape[axis]) throw fail(`axis ${letter} has sizes ${known} and ${shape[axis]}`);
+      sizes.set(letter, known);
+    });
+  });
+  if (new Set(result).size !== result.length || [...result].some((letter) => !sizes.has(letter))) throw fail(`the result "${result}"`);
+
+  let letters = terms[0]!;
+  let value = operands[0]!;
+  for (let i = 1; i < operands.length; i++) {
+    const needed = new Set([...result, ...terms.slice(i + 1).join('')]);
+    [letters, value] = contract(letters, value, terms[i]!, operands[i]!, needed, sizes);
+  }
+  const dropped = [...letters].flatMap((letter, axis) => (result.includes(letter) ? [] : [axis]));
+  if (dropped.length > 0) value = sum(value, { axes: dropped });
+  const left = [...letters].filter((letter) => result.includes(letter));
+  return transpose(value, [...result].map((letter) => left.indexOf(letter)));
+}
+
+/** One pair: letters shared and still needed become batch axes, letters shared and done are summed by the product. */
+function contract(
+  aLetters: string,
+  a: Tensor,
+  bLetters: string,
+  b: Tensor,
+  needed: ReadonlySet<string>,
+  sizes: ReadonlyMap<string, number>,
+): [string, Tensor] {
+  const isDone = (letter: string, other: string): boolean => !other.includes(letter) && !needed.has(letter);
+  const reduce = (letters: string, x: Tensor, other: string): [string, Tensor] => {
+    const axes = [...letters].flatMap((letter, axis) => (isDone(letter, other) ? [axis] : []));
+    return axes.length === 0 ? [letters, x] : [[...letters].filter((letter) => !isDone(letter, other)).join(''), sum(x, { axes })];
+  };
+  const [aLeft, aValue] = reduce(aLetters, a, bLetters);
+  const [bLeft, bValue] = reduce(bLetters, b, aLetters);
+  const batch = [...aLeft].filter((letter) => bLeft.includes(letter) && needed.has(letter));
+  const inner = [...aLeft].filter((letter) => bLeft.includes(letter) && !needed.has(letter));
+  const aOwn = [...aLeft].filter((letter) => !bLeft.includes(letter));
+  const bOwn = [...bLeft].filter((letter) => !aLeft.includes(letter));
+  const size = (group: readonly string[]): number => group.reduce((product, letter) => product * sizes.get(letter)!, 1);
+  const arrange = (letters: string, x: Tensor, order: readonly string[], shape: readonly number[]): Tensor =>
+    reshape(transpose(x, order.map((letter) => letters.indexOf(letter))), shape);
+  const left = arrange(aLeft, aValue, [...batch, ...aOwn, ...inner], [size(batch), size(aOwn), size(inner)]);
+  const right = arrange(bLeft, bValue, [...batch, ...inner, ...bOwn], [size(batch), size(inner), size(bOwn)]);
+  const order = [...batch, ...aOwn, ...bOwn];
+  return [order.join(''), reshape(matmul(left, right), order.map((letter) => sizes.get(letter)!))];
+}
+
+/** a [n] and b [m] to [n, m]. */
+export const outer = (a: Tensor, b: Tensor): Tensor => mul(expandDims(a, 1), expandDims(b, 0));
