@@ -45,7 +45,9 @@ export function cotangents(
       if (part === undefined || !isFloat(input.dtype)) return;
       if (input.node !== undefined && (depends.has(input.node) || sources.includes(input))) {
         if (!sameShape(part.shape, input.shape)) {
-          throw new Error(`derivative of ${node.operator}: [${part.shape.join(', ')}] for an operand [${input.shape.join(', ')}]`);
+          throw new Error(
+            `derivative of ${node.operator}: [${part.shape.join(', ')}] for an operand [${input.shape.join(', ')}]`,
+          );
         }
         give(input, part);
       }
@@ -99,7 +101,10 @@ export function valueAndGrad<P extends Tree, A extends readonly unknown[]>(
   fn: (parameters: P, ...rest: A) => Tensor,
 ): (parameters: P, ...rest: A) => { value: Tensor; gradient: P } {
   return (parameters, ...rest) => {
-    const { value, gradient } = valueAndGradWithAux<P, A, null>((p, ...r) => ({ loss: fn(p, ...r), aux: null }))(parameters, ...rest);
+    const { value, gradient } = valueAndGradWithAux<P, A, null>((p, ...r) => ({ loss: fn(p, ...r), aux: null }))(
+      parameters,
+      ...rest,
+    );
     return { value, gradient };
   };
 }
@@ -112,7 +117,11 @@ export function valueAndGradWithAux<P extends Tree, A extends readonly unknown[]
     const variables = mapTree(parameters, asVariable) as P;
     const { loss, aux } = fn(variables, ...rest);
     if (loss.size !== 1 || !isFloat(loss.dtype)) {
-      throw new FiducialError('engine.shape', `grad: the function returned ${loss.toString()}`, 'Return one number: take sum() or mean() of it.');
+      throw new FiducialError(
+        'engine.shape',
+        `grad: the function returned ${loss.toString()}`,
+        'Return one number: take sum() or mean() of it.',
+      );
     }
     const leaves = treeLeaves(variables);
     const parts = cotangents([loss], [onesLike(loss)], leaves);
@@ -122,7 +131,9 @@ export function valueAndGradWithAux<P extends Tree, A extends readonly unknown[]
 }
 
 /** The gradient alone; see {@link valueAndGrad}. */
-export function grad<P extends Tree, A extends readonly unknown[]>(fn: (parameters: P, ...rest: A) => Tensor): (parameters: P, ...rest: A) => P {
+export function grad<P extends Tree, A extends readonly unknown[]>(
+  fn: (parameters: P, ...rest: A) => Tensor,
+): (parameters: P, ...rest: A) => P {
   const both = valueAndGrad(fn);
   return (parameters, ...rest) => both(parameters, ...rest).gradient;
 }
@@ -131,7 +142,10 @@ export function grad<P extends Tree, A extends readonly unknown[]>(fn: (paramete
  * The product of a cotangent with the Jacobian of `fn` at `x`, for results that are not scalars.
  * @returns value `fn(x)`, and `pull`, which takes a cotangent of the value's shape to one of x's
  */
-export function vectorJacobian(fn: (x: Tensor) => Tensor, x: Tensor): { value: Tensor; pull: (cotangent: Tensor) => Tensor } {
+export function vectorJacobian(
+  fn: (x: Tensor) => Tensor,
+  x: Tensor,
+): { value: Tensor; pull: (cotangent: Tensor) => Tensor } {
   const variable = asVariable(x);
   const value = fn(variable);
   return { value, pull: (cotangent) => cotangents([value], [cotangent], [variable])[0] ?? zerosLike(variable) };

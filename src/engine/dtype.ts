@@ -117,7 +117,11 @@ export function dataFrom(dtype: DType, values: ArrayLike<number | boolean | bigi
       const value = Number(values[i]);
       out[i] = value;
       if (dtype !== 'float32' && out[i] !== value) {
-        throw new FiducialError('engine.dtype', `${show(value)} is not a value of ${dtype}`, 'Pass whole numbers in its range.');
+        throw new FiducialError(
+          'engine.dtype',
+          `${show(value)} is not a value of ${dtype}`,
+          'Pass whole numbers in its range.',
+        );
       }
     }
   }
@@ -136,7 +140,11 @@ function toBigInt(value: number | boolean | bigint): bigint {
   if (typeof value === 'bigint') return value;
   const number = Number(value);
   if (!Number.isSafeInteger(number)) {
-    throw new FiducialError('engine.dtype', `${show(value)} is not a value of int64`, 'Pass a whole number or a bigint.');
+    throw new FiducialError(
+      'engine.dtype',
+      `${show(value)} is not a value of int64`,
+      'Pass a whole number or a bigint.',
+    );
   }
   return BigInt(number);
 }

@@ -91,7 +91,11 @@ export class Tensor implements Spec {
   /** The single value of an array of one element. */
   item(): number {
     if (this.size !== 1) {
-      throw new FiducialError('engine.shape', `item() of ${this.toString()}`, 'Only an array of one element has one value.');
+      throw new FiducialError(
+        'engine.shape',
+        `item() of ${this.toString()}`,
+        'Only an array of one element has one value.',
+      );
     }
     return this.toFloat64()[0]!;
   }
@@ -256,6 +260,8 @@ export function currentTrace(operator: string): Trace {
   }
   return trace;
 }
+
+export const isTracing = (): boolean => traces.length > 0;
 
 /** Makes a node with outputs of these shapes and types; {@link emit} (operators/emit.ts) works them out. */
 export function makeNode<K extends OperatorName>(

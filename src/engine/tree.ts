@@ -36,7 +36,11 @@ export function zipTrees(trees: readonly Tree[], join: (leaves: readonly Tensor[
     const leaves = others.map((list) => {
       const found = list[at];
       if (found?.name !== name) {
-        throw new FiducialError('engine.tree', `Trees differ in form: ${show(name)} against ${show(found?.name)}`, 'Pass trees of one form.');
+        throw new FiducialError(
+          'engine.tree',
+          `Trees differ in form: ${show(name)} against ${show(found?.name)}`,
+          'Pass trees of one form.',
+        );
       }
       return found.tensor;
     });

@@ -24,11 +24,15 @@ export type DerivativeRule<K extends OperatorName> =
 /** A rule for an operator with one operand and one result. */
 const one =
   <K extends OperatorName>(rule: (g: Tensor, x: Tensor, y: Tensor, node: NodeOf<K>) => Tensor) =>
-  (node: NodeOf<K>, g: readonly (Tensor | undefined)[]): Tensor[] => [rule(g[0]!, node.inputs[0]!, node.outputs[0]!, node)];
+  (node: NodeOf<K>, g: readonly (Tensor | undefined)[]): Tensor[] => [
+    rule(g[0]!, node.inputs[0]!, node.outputs[0]!, node),
+  ];
 
 /** A rule for two operands that were broadcast against each other. */
 const two =
-  <K extends OperatorName>(rule: (g: Tensor, a: Tensor, b: Tensor, y: Tensor) => readonly [() => Tensor, () => Tensor]) =>
+  <K extends OperatorName>(
+    rule: (g: Tensor, a: Tensor, b: Tensor, y: Tensor) => readonly [() => Tensor, () => Tensor],
+  ) =>
   (node: NodeOf<K>, g: readonly (Tensor | undefined)[]): (Tensor | undefined)[] => {
     const [a, b] = node.inputs as [Tensor, Tensor];
     const [da, db] = rule(g[0]!, a, b, node.outputs[0]!);
@@ -41,14 +45,15 @@ const { add, sub, mul, div, neg } = f;
 
 /** Where a reduction removed axes, puts them back with size 1. */
 function restore(reduced: Tensor, x: Tensor, axes: readonly number[]): Tensor {
-  return reshape(reduced, x.shape.map((size, axis) => (axes.includes(axis) ? 1 : size)));
+  return reshape(
+    reduced,
+    x.shape.map((size, axis) => (axes.includes(axis) ? 1 : size)),
+  );
 }
-const spread = (reduced: Tensor, x: Tensor, axes: readonly number[]): Tensor => broadcastTo(restore(reduced, x, axes), x.shape);
+const spread = (reduced: Tensor, x: Tensor, axes: readonly number[]): Tensor =>
+  broadcastTo(restore(reduced, x, axes), x.shape);
 
-function extremumRule(
-  node: NodeOf<'max' | 'min'>,
-  g: readonly (Tensor | undefined)[],
-): Tensor[] {
+function extremumRule(node: NodeOf<'max' | 'min'>, g: readonly (Tensor | undefined)[]): Tensor[] {
   const x = node.inputs[0]!;
   const { axes } = node.attributes;
   const isExtremum = f.cast(f.equal(x, restore(node.outputs[0]!, x, axes)), x.dtype);
@@ -138,8 +143,19 @@ function prodRule(node: NodeOf<'prod'>, g: readonly (Tensor | undefined)[]): Ten
     const order = [...kept, ...axes];
     const flat = reshape(transpose(x, order), [...kept.map((axis) => x.shape[axis]!), -1]);
     const d = othersProduct(flat, flat.rank - 1);
-    const back = reshape(d, order.map((axis) => x.shape[axis]!));
-    return [mul(spread(g[0]!, x, axes), transpose(back, order.map((_, i) => order.indexOf(i))))];
+    const back = reshape(
+      d,
+      order.map((axis) => x.shape[axis]!),
+    );
+    return [
+      mul(
+        spread(g[0]!, x, axes),
+        transpose(
+          back,
+          order.map((_, i) => order.indexOf(i)),
+        ),
+      ),
+    ];
   }
   return [mul(spread(g[0]!, x, axes), othersProduct(x, axes[0]!))];
 }
@@ -148,7 +164,8 @@ function othersProduct(x: Tensor, axis: number): Tensor {
   const size = x.shape[axis]!;
   const parts = Array.from({ length: size }, (_, i) => narrow(x, axis, i, i + 1));
   const prefix: (Tensor | undefined)[] = [undefined];
-  for (let i = 1; i < size; i++) prefix.push(prefix[i - 1] === undefined ? parts[i - 1]! : mul(prefix[i - 1]!, parts[i - 1]!));
+  for (let i = 1; i < size; i++)
+    prefix.push(prefix[i - 1] === undefined ? parts[i - 1]! : mul(prefix[i - 1]!, parts[i - 1]!));
   const out: Tensor[] = [];
   let suffix: Tensor | undefined;
   for (let i = size - 1; i >= 0; i--) {
@@ -231,7 +248,9 @@ export const derivativeRules: { readonly [K in OperatorName]: DerivativeRule<K> 
     const rows = elementCount(x.shape.slice(0, -1));
     const flatX = reshape(x, [rows, x.shape.at(-1)!]);
     const flatD = reshape(d, [rows, d.shape.at(-1)!]);
-    const dWeight = transposeWeight ? matmul(flatD, flatX, { transposeA: true }) : matmul(flatX, flatD, { transposeA: true });
+    const dWeight = transposeWeight
+      ? matmul(flatD, flatX, { transposeA: true })
+      : matmul(flatX, flatD, { transposeA: true });
     const dx = linear(d, weight, undefined, { transposeWeight: !transposeWeight });
     return hasBias ? [dx, dWeight, sum(flatD, { axes: 0 })] : [dx, dWeight];
   },
@@ -257,7 +276,11 @@ export const derivativeRules: { readonly [K in OperatorName]: DerivativeRule<K> 
   },
   topK: (node, g) => {
     const x = node.inputs[0]!;
-    return [g[0] === undefined ? undefined : scatterAddAlongAxis(f.zerosLike(x), node.outputs[1]!, g[0], node.attributes.axis)];
+    return [
+      g[0] === undefined
+        ? undefined
+        : scatterAddAlongAxis(f.zerosLike(x), node.outputs[1]!, g[0], node.attributes.axis),
+    ];
   },
 
   softmax: one((g, _, y, node: NodeOf<'softmax'>) => {
@@ -291,7 +314,12 @@ export const derivativeRules: { readonly [K in OperatorName]: DerivativeRule<K> 
   reshape: (node, g) => [reshape(g[0]!, node.inputs[0]!.shape)],
   transpose: (node, g) => {
     const { permutation } = node.attributes;
-    return [transpose(g[0]!, permutation.map((_, axis) => permutation.indexOf(axis)))];
+    return [
+      transpose(
+        g[0]!,
+        permutation.map((_, axis) => permutation.indexOf(axis)),
+      ),
+    ];
   },
   broadcast: (node, g) => [sumTo(g[0]!, node.inputs[0]!.shape)],
   concat: (node, g) => {
@@ -316,7 +344,12 @@ export const derivativeRules: { readonly [K in OperatorName]: DerivativeRule<K> 
       d = slice(d, { starts: shape.map(() => 0), ends: d.shape.map((size, axis) => size - over[axis]!) });
     }
     if (ends.length === 0) return [d];
-    return [pad(d, widths.map(([before, after]) => [before, Math.max(0, after)] as const))];
+    return [
+      pad(
+        d,
+        widths.map(([before, after]) => [before, Math.max(0, after)] as const),
+      ),
+    ];
   },
   pad: (node, g) => {
     const { shape } = node.inputs[0]!;
@@ -349,7 +382,8 @@ export const derivativeRules: { readonly [K in OperatorName]: DerivativeRule<K> 
     const [x, cos, sin] = node.inputs as [Tensor, Tensor, Tensor];
     const { interleaved } = node.attributes;
     const d = g[0]!;
-    const isConstant = (table: Tensor): boolean => table.node?.operator === 'constant' || table.node?.operator === 'input';
+    const isConstant = (table: Tensor): boolean =>
+      table.node?.operator === 'constant' || table.node?.operator === 'input';
     const dx = rotary(d, cos, neg(sin), { interleaved });
     if (isConstant(cos) && isConstant(sin)) return [dx, undefined, undefined];
     const [x1, x2] = halves(x, interleaved);
@@ -389,8 +423,14 @@ function spreadSteps(x: Tensor, steps: readonly number[]): Tensor {
   steps.forEach((step, axis) => {
     if (step === 1) return;
     const wide = expandDims(out, axis + 1);
-    const padded = pad(wide, wide.shape.map((_, i) => [0, i === axis + 1 ? step - 1 : 0] as const));
-    out = reshape(padded, out.shape.map((size, i) => (i === axis ? size * step : size)));
+    const padded = pad(
+      wide,
+      wide.shape.map((_, i) => [0, i === axis + 1 ? step - 1 : 0] as const),
+    );
+    out = reshape(
+      padded,
+      out.shape.map((size, i) => (i === axis ? size * step : size)),
+    );
   });
   return out;
 }

@@ -13,8 +13,15 @@ import { sum } from './reductions.ts';
  * @param b [..., inner, columns], or [..., columns, inner] with transposeB
  * @returns [..., rows, columns]
  */
-export function matmul(a: Tensor, b: Tensor, options: { readonly transposeA?: boolean; readonly transposeB?: boolean } = {}): Tensor {
-  return emitOne('matmul', [a, b], { transposeA: options.transposeA ?? false, transposeB: options.transposeB ?? false });
+export function matmul(
+  a: Tensor,
+  b: Tensor,
+  options: { readonly transposeA?: boolean; readonly transposeB?: boolean } = {},
+): Tensor {
+  return emitOne('matmul', [a, b], {
+    transposeA: options.transposeA ?? false,
+    transposeB: options.transposeB ?? false,
+  });
 }
 
 /**
@@ -24,7 +31,12 @@ export function matmul(a: Tensor, b: Tensor, options: { readonly transposeA?: bo
  * @param weight [in, out]; [out, in] with transposeWeight, as PyTorch's Linear keeps it
  * @param bias [out], or undefined
  */
-export function linear(x: Tensor, weight: Tensor, bias?: Tensor, options: { readonly transposeWeight?: boolean } = {}): Tensor {
+export function linear(
+  x: Tensor,
+  weight: Tensor,
+  bias?: Tensor,
+  options: { readonly transposeWeight?: boolean } = {},
+): Tensor {
   const attributes = { transposeWeight: options.transposeWeight ?? false, hasBias: bias !== undefined };
   return emitOne('linear', bias === undefined ? [x, weight] : [x, weight, bias], attributes);
 }
@@ -43,7 +55,11 @@ export function einsum(equation: string, ...operands: readonly Tensor[]): Tensor
   const terms = parsed?.[1]?.split(',') ?? [];
   const result = parsed?.[2] ?? '';
   const fail = (why: string): FiducialError =>
-    new FiducialError('engine.shape', `einsum("${equation}"): ${why}`, 'Write one group of letters an operand, and the letters of the result: "ij,jk->ik".');
+    new FiducialError(
+      'engine.shape',
+      `einsum("${equation}"): ${why}`,
+      'Write one group of letters an operand, and the letters of the result: "ij,jk->ik".',
+    );
   if (parsed === null) throw fail('it cannot be read');
   if (terms.length !== operands.length) throw fail(`${terms.length} terms for ${operands.length} operands`);
   const sizes = new Map<string, number>();
@@ -57,7 +73,8 @@ export function einsum(equation: string, ...operands: readonly Tensor[]): Tensor
       sizes.set(letter, known);
     });
   });
-  if (new Set(result).size !== result.length || [...result].some((letter) => !sizes.has(letter))) throw fail(`the result "${result}"`);
+  if (new Set(result).size !== result.length || [...result].some((letter) => !sizes.has(letter)))
+    throw fail(`the result "${result}"`);
 
   let letters = terms[0]!;
   let value = operands[0]!;
@@ -68,7 +85,10 @@ export function einsum(equation: string, ...operands: readonly Tensor[]): Tensor
   const dropped = [...letters].flatMap((letter, axis) => (result.includes(letter) ? [] : [axis]));
   if (dropped.length > 0) value = sum(value, { axes: dropped });
   const left = [...letters].filter((letter) => result.includes(letter));
-  return transpose(value, [...result].map((letter) => left.indexOf(letter)));
+  return transpose(
+    value,
+    [...result].map((letter) => left.indexOf(letter)),
+  );
 }
 
 /** One pair: letters shared and still needed become batch axes, letters shared and done are summed by the product. */
@@ -83,7 +103,9 @@ function contract(
   const isDone = (letter: string, other: string): boolean => !other.includes(letter) && !needed.has(letter);
   const reduce = (letters: string, x: Tensor, other: string): [string, Tensor] => {
     const axes = [...letters].flatMap((letter, axis) => (isDone(letter, other) ? [axis] : []));
-    return axes.length === 0 ? [letters, x] : [[...letters].filter((letter) => !isDone(letter, other)).join(''), sum(x, { axes })];
+    return axes.length === 0
+      ? [letters, x]
+      : [[...letters].filter((letter) => !isDone(letter, other)).join(''), sum(x, { axes })];
   };
   const [aLeft, aValue] = reduce(aLetters, a, bLetters);
   const [bLeft, bValue] = reduce(bLetters, b, aLetters);
@@ -93,11 +115,23 @@ function contract(
   const bOwn = [...bLeft].filter((letter) => !aLeft.includes(letter));
   const size = (group: readonly string[]): number => group.reduce((product, letter) => product * sizes.get(letter)!, 1);
   const arrange = (letters: string, x: Tensor, order: readonly string[], shape: readonly number[]): Tensor =>
-    reshape(transpose(x, order.map((letter) => letters.indexOf(letter))), shape);
+    reshape(
+      transpose(
+        x,
+        order.map((letter) => letters.indexOf(letter)),
+      ),
+      shape,
+    );
   const left = arrange(aLeft, aValue, [...batch, ...aOwn, ...inner], [size(batch), size(aOwn), size(inner)]);
   const right = arrange(bLeft, bValue, [...batch, ...inner, ...bOwn], [size(batch), size(inner), size(bOwn)]);
   const order = [...batch, ...aOwn, ...bOwn];
-  return [order.join(''), reshape(matmul(left, right), order.map((letter) => sizes.get(letter)!))];
+  return [
+    order.join(''),
+    reshape(
+      matmul(left, right),
+      order.map((letter) => sizes.get(letter)!),
+    ),
+  ];
 }
 
 /** a [n] and b [m] to [n, m]. */

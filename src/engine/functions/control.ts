@@ -42,7 +42,9 @@ export function checkpoint(fn: (...args: Tensor[]) => Tensor): (...args: Tensor[
     const entries = args.map((arg) => identity(lift(arg, 'checkpoint')));
     const begin = Math.min(...entries.map((entry) => entry.node!.id));
     const result = fn(...entries);
-    const inside = reachable([result]).filter((node) => node.id > begin && !entries.includes(node.outputs[0]!) && !isLeaf(node));
+    const inside = reachable([result]).filter(
+      (node) => node.id > begin && !entries.includes(node.outputs[0]!) && !isLeaf(node),
+    );
     const outside = boundary(inside, entries);
     const rule = keepRule((boundaryValues, _, g) => {
       const delayed = delay(boundaryValues, g[0]!);
@@ -53,7 +55,8 @@ export function checkpoint(fn: (...args: Tensor[]) => Tensor): (...args: Tensor[
   };
 }
 
-const isLeaf = (node: Node): boolean => node.operator === 'input' || node.operator === 'constant' || node.operator === 'fill';
+const isLeaf = (node: Node): boolean =>
+  node.operator === 'input' || node.operator === 'constant' || node.operator === 'fill';
 
 /** What the inner nodes read and do not make, entries first. */
 function boundary(inside: readonly Node[], entries: readonly Tensor[]): Tensor[] {
@@ -61,7 +64,8 @@ function boundary(inside: readonly Node[], entries: readonly Tensor[]): Tensor[]
   const found = new Set<Tensor>(entries);
   for (const node of inside) {
     for (const input of node.inputs) {
-      if (!made.has(input.node!) && input.node!.operator !== 'constant' && input.node!.operator !== 'fill') found.add(input);
+      if (!made.has(input.node!) && input.node!.operator !== 'constant' && input.node!.operator !== 'fill')
+        found.add(input);
     }
   }
   return [...found];
@@ -76,7 +80,9 @@ function delay(values: readonly Tensor[], ticket: Tensor): Tensor[] {
   const isComputed = values.map((value) => !isLeaf(root(value)));
   const none = !isComputed.includes(true);
   return values.map((value, i) =>
-    (isComputed[i] === true || none) && elementCount(value.shape) > 0 ? emitOne('barrier', [value, ticket], {}) : identity(value),
+    (isComputed[i] === true || none) && elementCount(value.shape) > 0
+      ? emitOne('barrier', [value, ticket], {})
+      : identity(value),
   );
 }
 

@@ -23,12 +23,28 @@ export function uniformValue(x: Tensor): number | undefined {
   return x.node?.operator === 'fill' ? x.node.attributes.value : undefined;
 }
 
-type Binary = 'add' | 'sub' | 'mul' | 'div' | 'pow' | 'maximum' | 'minimum' | 'equal' | 'less' | 'greater' | 'lessOrEqual' | 'greaterOrEqual';
+type Binary =
+  | 'add'
+  | 'sub'
+  | 'mul'
+  | 'div'
+  | 'pow'
+  | 'maximum'
+  | 'minimum'
+  | 'equal'
+  | 'less'
+  | 'greater'
+  | 'lessOrEqual'
+  | 'greaterOrEqual';
 
 function pair(operator: string, a: Operand, b: Operand): [Tensor, Tensor] {
   if (typeof a === 'number') {
     if (typeof b === 'number') {
-      throw new FiducialError('engine.dtype', `${operator}(${a}, ${b}): neither operand is a tensor`, 'Compute it in JavaScript.');
+      throw new FiducialError(
+        'engine.dtype',
+        `${operator}(${a}, ${b}): neither operand is a tensor`,
+        'Compute it in JavaScript.',
+      );
     }
     return [fill([], a, b.dtype), b];
   }
@@ -54,12 +70,14 @@ function fold(operator: Binary, a: Tensor, b: Tensor, shape: Shape): Tensor | un
   const isFloat = a.dtype === 'float32';
   switch (operator) {
     case 'add':
-      if (x !== undefined && y !== undefined && isFloat) return fill(shape, Math.fround(Math.fround(x) + Math.fround(y)));
+      if (x !== undefined && y !== undefined && isFloat)
+        return fill(shape, Math.fround(Math.fround(x) + Math.fround(y)));
       return y === 0 ? whole(a) : x === 0 ? whole(b) : undefined;
     case 'sub':
       return y === 0 ? whole(a) : undefined;
     case 'mul':
-      if (x !== undefined && y !== undefined && isFloat) return fill(shape, Math.fround(Math.fround(x) * Math.fround(y)));
+      if (x !== undefined && y !== undefined && isFloat)
+        return fill(shape, Math.fround(Math.fround(x) * Math.fround(y)));
       return y === 1 ? whole(a) : x === 1 ? whole(b) : undefined;
     case 'div':
       return y === 1 ? whole(a) : undefined;
@@ -89,7 +107,23 @@ export const not = (a: Tensor): Tensor => emitOne('not', [a], {});
 
 type Unary = {
   [K in OperatorName]: K;
-}['exp' | 'log' | 'sqrt' | 'reciprocal' | 'tanh' | 'sigmoid' | 'erf' | 'softplus' | 'cos' | 'sin' | 'abs' | 'sign' | 'floor' | 'relu' | 'silu' | 'isNaN'];
+}[
+  | 'exp'
+  | 'log'
+  | 'sqrt'
+  | 'reciprocal'
+  | 'tanh'
+  | 'sigmoid'
+  | 'erf'
+  | 'softplus'
+  | 'cos'
+  | 'sin'
+  | 'abs'
+  | 'sign'
+  | 'floor'
+  | 'relu'
+  | 'silu'
+  | 'isNaN'];
 
 const unary = (operator: Unary) => (x: Tensor) => emitOne(operator, [x], {});
 
@@ -156,7 +190,11 @@ export function where(condition: Tensor, then: Operand, otherwise: Operand): Ten
 export function iota(count: number, dtype: 'float32' | 'int32' | 'int64' = 'int32'): Tensor {
   const numbers = Array.from({ length: count }, (_, i) => i);
   const data =
-    dtype === 'int64' ? BigInt64Array.from(numbers, BigInt) : dtype === 'int32' ? Int32Array.from(numbers) : Float32Array.from(numbers);
+    dtype === 'int64'
+      ? BigInt64Array.from(numbers, BigInt)
+      : dtype === 'int32'
+        ? Int32Array.from(numbers)
+        : Float32Array.from(numbers);
   return emitOne('constant', [], { data, shape: [count], dtype });
 }
 

@@ -27,7 +27,9 @@ export function takeAlongAxis(data: Tensor, indices: Tensor, axis: number): Tens
 
 /** The inverse of {@link takeAlongAxis}: adds `updates` where it would have read. */
 export function scatterAddAlongAxis(data: Tensor, indices: Tensor, updates: Tensor, axis: number): Tensor {
-  return emitOne('scatterAddAlongAxis', [data, indices, updates], { axis: resolveAxis('scatterAddAlongAxis', axis, data.rank) });
+  return emitOne('scatterAddAlongAxis', [data, indices, updates], {
+    axis: resolveAxis('scatterAddAlongAxis', axis, data.rank),
+  });
 }
 
 /** 1 at the index, 0 elsewhere, along a new last axis; nothing for an index outside 0 to classes - 1. */

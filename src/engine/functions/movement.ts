@@ -9,7 +9,11 @@ import { fill, uniformValue } from './elementwise.ts';
 export function resolveAxis(operator: string, axis: number, rank: number): number {
   const resolved = axis < 0 ? axis + rank : axis;
   if (!Number.isInteger(resolved) || resolved < 0 || resolved >= rank) {
-    throw new FiducialError('engine.shape', `${operator}: axis ${axis} of a tensor with ${rank} axes`, `Use an axis from ${-rank} to ${rank - 1}.`);
+    throw new FiducialError(
+      'engine.shape',
+      `${operator}: axis ${axis} of a tensor with ${rank} axes`,
+      `Use an axis from ${-rank} to ${rank - 1}.`,
+    );
   }
   return resolved;
 }
@@ -22,7 +26,12 @@ export function reshape(x: Tensor, shape: Shape): Tensor {
     const rest = elementCount(resolved.filter((size) => size !== -1));
     resolved[open] = rest === 0 ? 0 : elementCount(x.shape) / rest;
     if (!Number.isInteger(resolved[open])) {
-      throw mismatch('reshape', [x], `it does not fill [${shape.join(', ')}]`, 'Old and new shape must have as many elements.');
+      throw mismatch(
+        'reshape',
+        [x],
+        `it does not fill [${shape.join(', ')}]`,
+        'Old and new shape must have as many elements.',
+      );
     }
   }
   if (sameShape(resolved, x.shape)) return x;
@@ -34,9 +43,15 @@ export function reshape(x: Tensor, shape: Shape): Tensor {
 
 /** Axes in another order; reversed by default. */
 export function transpose(x: Tensor, permutation?: readonly number[]): Tensor {
-  const order = (permutation ?? x.shape.map((_, i) => x.rank - 1 - i)).map((axis) => resolveAxis('transpose', axis, x.rank));
+  const order = (permutation ?? x.shape.map((_, i) => x.rank - 1 - i)).map((axis) =>
+    resolveAxis('transpose', axis, x.rank),
+  );
   if (order.length !== x.rank || new Set(order).size !== x.rank) {
-    throw new FiducialError('engine.shape', `transpose: [${order.join(', ')}] is no order of the axes of ${x.toString()}`, 'Name each axis once.');
+    throw new FiducialError(
+      'engine.shape',
+      `transpose: [${order.join(', ')}] is no order of the axes of ${x.toString()}`,
+      'Name each axis once.',
+    );
   }
   return order.every((axis, i) => axis === i) ? x : emitOne('transpose', [x], { permutation: order });
 }
@@ -63,7 +78,8 @@ export function expandDims(x: Tensor, axis: number): Tensor {
 /** Drops one axis of size 1. */
 export function squeeze(x: Tensor, axis: number): Tensor {
   const at = resolveAxis('squeeze', axis, x.rank);
-  if (x.shape[at] !== 1) throw mismatch('squeeze', [x], `axis ${axis} has size ${x.shape[at]}`, 'Only an axis of size 1 can go.');
+  if (x.shape[at] !== 1)
+    throw mismatch('squeeze', [x], `axis ${axis} has size ${x.shape[at]}`, 'Only an axis of size 1 can go.');
   return reshape(x, x.shape.toSpliced(at, 1));
 }
 
@@ -75,7 +91,11 @@ export function concat(tensors: readonly Tensor[], axis = 0): Tensor {
 }
 
 /** Joins tensors along a new axis. */
-export const stack = (tensors: readonly Tensor[], axis = 0): Tensor => concat(tensors.map((x) => expandDims(x, axis)), axis);
+export const stack = (tensors: readonly Tensor[], axis = 0): Tensor =>
+  concat(
+    tensors.map((x) => expandDims(x, axis)),
+    axis,
+  );
 
 /**
  * Elements from `starts` up to `ends` along each of `axes`, every `steps`-th. Negative bounds count from the end,
@@ -85,7 +105,12 @@ export const stack = (tensors: readonly Tensor[], axis = 0): Tensor => concat(te
  */
 export function slice(
   x: Tensor,
-  options: { readonly axes?: readonly number[]; readonly starts: readonly number[]; readonly ends: readonly number[]; readonly steps?: readonly number[] },
+  options: {
+    readonly axes?: readonly number[];
+    readonly starts: readonly number[];
+    readonly ends: readonly number[];
+    readonly steps?: readonly number[];
+  },
 ): Tensor {
   const axes = (options.axes ?? options.starts.map((_, i) => i)).map((axis) => resolveAxis('slice', axis, x.rank));
   const starts = x.shape.map(() => 0);
@@ -97,7 +122,8 @@ export function slice(
     starts[axis] = bound(options.starts[i]!);
     ends[axis] = Math.max(starts[axis]!, bound(options.ends[i]!));
     const step = options.steps?.[i] ?? 1;
-    if (!Number.isInteger(step) || step < 1) throw new FiducialError('engine.shape', `slice: step ${step}`, 'Steps are 1 or more.');
+    if (!Number.isInteger(step) || step < 1)
+      throw new FiducialError('engine.shape', `slice: step ${step}`, 'Steps are 1 or more.');
     steps[axis] = step;
   });
   if (sameShape(ends, x.shape) && starts.every((start) => start === 0) && steps.every((step) => step === 1)) return x;
@@ -105,15 +131,24 @@ export function slice(
 }
 
 /** One range along one axis. */
-export const narrow = (x: Tensor, axis: number, start: number, end: number): Tensor => slice(x, { axes: [axis], starts: [start], ends: [end] });
+export const narrow = (x: Tensor, axis: number, start: number, end: number): Tensor =>
+  slice(x, { axes: [axis], starts: [start], ends: [end] });
 
 /** Cuts an axis into parts of the given sizes, or into `parts` equal ones. */
 export function split(x: Tensor, parts: number | readonly number[], axis = 0): Tensor[] {
   const at = resolveAxis('split', axis, x.rank);
   const size = x.shape[at]!;
   const sizes = typeof parts === 'number' ? Array.from({ length: parts }, () => size / parts) : parts;
-  if (sizes.reduce((sum, part) => sum + part, 0) !== size || sizes.some((part) => !Number.isInteger(part) || part < 0)) {
-    throw mismatch('split', [x], `axis ${axis} does not split into [${sizes.join(', ')}]`, 'The sizes must add up to the axis.');
+  if (
+    sizes.reduce((sum, part) => sum + part, 0) !== size ||
+    sizes.some((part) => !Number.isInteger(part) || part < 0)
+  ) {
+    throw mismatch(
+      'split',
+      [x],
+      `axis ${axis} does not split into [${sizes.join(', ')}]`,
+      'The sizes must add up to the axis.',
+    );
   }
   let start = 0;
   return sizes.map((part) => narrow(x, at, start, (start += part)));
@@ -122,8 +157,17 @@ export function split(x: Tensor, parts: number | readonly number[], axis = 0): T
 /** Adds `value` around: [before, after] for each axis. */
 export function pad(x: Tensor, widths: readonly (readonly [number, number])[], value = 0): Tensor {
   if (widths.length !== x.rank || widths.flat().some((width) => !Number.isInteger(width) || width < 0)) {
-    throw mismatch('pad', [x], `widths ${JSON.stringify(widths)}`, 'Give [before, after], not negative, for each axis.');
+    throw mismatch(
+      'pad',
+      [x],
+      `widths ${JSON.stringify(widths)}`,
+      'Give [before, after], not negative, for each axis.',
+    );
   }
   if (widths.every(([before, after]) => before === 0 && after === 0)) return x;
-  return emitOne('pad', [x], { before: widths.map(([before]) => before), after: widths.map(([, after]) => after), value });
+  return emitOne('pad', [x], {
+    before: widths.map(([before]) => before),
+    after: widths.map(([, after]) => after),
+    value,
+  });
 }

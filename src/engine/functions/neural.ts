@@ -22,7 +22,8 @@ export const layerNorm = (x: Tensor, scale: Tensor, bias: Tensor, epsilon = 1e-5
  * x / sqrt(mean(x^2) + epsilon) * scale over the last axis.
  * Source: Zhang and Sennrich 2019, "Root Mean Square Layer Normalization".
  */
-export const rmsNorm = (x: Tensor, scale: Tensor, epsilon = 1e-6): Tensor => emit('rmsNorm', [x, scale], { epsilon }).outputs[0]!;
+export const rmsNorm = (x: Tensor, scale: Tensor, epsilon = 1e-6): Tensor =>
+  emit('rmsNorm', [x, scale], { epsilon }).outputs[0]!;
 
 /**
  * Rotates pairs of the last axis: (x1, x2) to (x1 cos - x2 sin, x2 cos + x1 sin). Pairs are (i, i + width/2), as
@@ -85,7 +86,11 @@ export function attention(
   const [batch, heads, queries, width] = query.shape as [number, number, number, number];
   const [, keyHeads, keys] = key.shape as [number, number, number, number];
   if (query.rank !== 4 || key.rank !== 4 || value.rank !== 4 || heads % keyHeads !== 0) {
-    throw mismatch('attention', [query, key, value], 'query, key and value are [batch, heads, time, width], with heads a multiple of key heads');
+    throw mismatch(
+      'attention',
+      [query, key, value],
+      'query, key and value are [batch, heads, time, width], with heads a multiple of key heads',
+    );
   }
   const group = heads / keyHeads;
   // Queries of one group lie behind one another, so that a group is one matrix product with its key head.

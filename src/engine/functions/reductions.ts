@@ -59,19 +59,36 @@ export const argMax = (x: Tensor, axis = -1, keepDims = false): Tensor =>
 export const argMin = (x: Tensor, axis = -1, keepDims = false): Tensor => argMax(neg(x), axis, keepDims);
 
 /** Running sum along an axis; exclusive leaves out the element itself, reverse runs from the end. */
-export function cumulativeSum(x: Tensor, axis = -1, options: { readonly exclusive?: boolean; readonly reverse?: boolean } = {}): Tensor {
-  const attributes = { axis: resolveAxis('cumulativeSum', axis, x.rank), exclusive: options.exclusive ?? false, reverse: options.reverse ?? false };
+export function cumulativeSum(
+  x: Tensor,
+  axis = -1,
+  options: { readonly exclusive?: boolean; readonly reverse?: boolean } = {},
+): Tensor {
+  const attributes = {
+    axis: resolveAxis('cumulativeSum', axis, x.rank),
+    exclusive: options.exclusive ?? false,
+    reverse: options.reverse ?? false,
+  };
   return emitOne('cumulativeSum', [x], attributes);
 }
 
 /** The k largest (or smallest) along an axis, in order, with their int64 positions. */
-export function topK(x: Tensor, k: number, axis = -1, options: { readonly largest?: boolean } = {}): { values: Tensor; indices: Tensor } {
+export function topK(
+  x: Tensor,
+  k: number,
+  axis = -1,
+  options: { readonly largest?: boolean } = {},
+): { values: Tensor; indices: Tensor } {
   const node = emit('topK', [x], { k, axis: resolveAxis('topK', axis, x.rank), largest: options.largest ?? true });
   return { values: node.outputs[0]!, indices: node.outputs[1]! };
 }
 
 /** All values along an axis in ascending (or descending) order, with the int64 positions they had. */
-export function sort(x: Tensor, axis = -1, options: { readonly descending?: boolean } = {}): { values: Tensor; indices: Tensor } {
+export function sort(
+  x: Tensor,
+  axis = -1,
+  options: { readonly descending?: boolean } = {},
+): { values: Tensor; indices: Tensor } {
   const at = resolveAxis('sort', axis, x.rank);
   return topK(x, x.shape[at]!, at, { largest: options.descending ?? false });
 }
@@ -80,8 +97,10 @@ export function sort(x: Tensor, axis = -1, options: { readonly descending?: bool
 export const any = (x: Tensor, options: ReductionOptions = {}): Tensor => cast(max(cast(x, 'int32'), options), 'bool');
 export const all = (x: Tensor, options: ReductionOptions = {}): Tensor => cast(min(cast(x, 'int32'), options), 'bool');
 
-export const softmax = (x: Tensor, axis = -1): Tensor => emitOne('softmax', [x], { axis: resolveAxis('softmax', axis, x.rank) });
-export const logSoftmax = (x: Tensor, axis = -1): Tensor => emitOne('logSoftmax', [x], { axis: resolveAxis('logSoftmax', axis, x.rank) });
+export const softmax = (x: Tensor, axis = -1): Tensor =>
+  emitOne('softmax', [x], { axis: resolveAxis('softmax', axis, x.rank) });
+export const logSoftmax = (x: Tensor, axis = -1): Tensor =>
+  emitOne('logSoftmax', [x], { axis: resolveAxis('logSoftmax', axis, x.rank) });
 
 /**
  * Cross-entropy in nats of integer targets under logits, an element for each row.
@@ -106,4 +125,3 @@ export function sumTo(x: Tensor, shape: readonly number[]): Tensor {
   });
   return axes.length === 0 ? reshape(x, shape) : reshape(sum(x, { axes }), shape);
 }
-

@@ -14,14 +14,21 @@ type LoweringRule<K extends OperatorName> = (node: NodeOf<K>, to: Lowering) => v
 
 const MICROSOFT = 'com.microsoft';
 
-const operandNames = (node: { readonly inputs: readonly Tensor[] }, to: Lowering): string[] => node.inputs.map((input) => to.nameOf(input));
-const resultNames = (node: { readonly outputs: readonly Tensor[] }, to: Lowering): string[] => node.outputs.map((output) => to.nameOf(output));
+const operandNames = (node: { readonly inputs: readonly Tensor[] }, to: Lowering): string[] =>
+  node.inputs.map((input) => to.nameOf(input));
+const resultNames = (node: { readonly outputs: readonly Tensor[] }, to: Lowering): string[] =>
+  node.outputs.map((output) => to.nameOf(output));
 
 /** An operator with the same meaning in ONNX. */
 const same =
   (type: string, domain?: string) =>
   (node: { readonly inputs: readonly Tensor[]; readonly outputs: readonly Tensor[] }, to: Lowering): void => {
-    to.add(type, operandNames(node, to), {}, { outputs: resultNames(node, to), ...(domain === undefined ? {} : { domain }) });
+    to.add(
+      type,
+      operandNames(node, to),
+      {},
+      { outputs: resultNames(node, to), ...(domain === undefined ? {} : { domain }) },
+    );
   };
 
 /** Kernels exist for some types only: compute in one that has them, and convert back. */
@@ -46,16 +53,18 @@ function castTo(to: Lowering, name: string, dtype: DType, output?: string): stri
 }
 
 /** Nothing is computed: the result goes by the operand's name. */
-const alias = (node: { readonly inputs: readonly Tensor[]; readonly outputs: readonly Tensor[] }, to: Lowering): void => {
-  node.outputs.forEach((output, i) => to.setName(output, to.nameOf(node.inputs[node.inputs.length - node.outputs.length + i]!)));
+const alias = (
+  node: { readonly inputs: readonly Tensor[]; readonly outputs: readonly Tensor[] },
+  to: Lowering,
+): void => {
+  node.outputs.forEach((output, i) =>
+    to.setName(output, to.nameOf(node.inputs[node.inputs.length - node.outputs.length + i]!)),
+  );
 };
 
 const reduceWith =
   (type: string) =>
-  (
-    node: NodeOf<'sum' | 'mean' | 'max' | 'min' | 'prod' | 'logSumExp'>,
-    to: Lowering,
-  ): void => {
+  (node: NodeOf<'sum' | 'mean' | 'max' | 'min' | 'prod' | 'logSumExp'>, to: Lowering): void => {
     const x = node.inputs[0]!;
     const { axes, keepDims } = node.attributes;
     const outputs = resultNames(node, to);
@@ -64,7 +73,13 @@ const reduceWith =
       to.add('Identity', operandNames(node, to), {}, { outputs });
       return;
     }
-    if (to.device !== 'cpu' && type === 'ReduceSum' && x.dtype === 'float32' && isLeading(axes) && axes.length < x.rank) {
+    if (
+      to.device !== 'cpu' &&
+      type === 'ReduceSum' &&
+      x.dtype === 'float32' &&
+      isLeading(axes) &&
+      axes.length < x.rank
+    ) {
       sumLeadingAxes(node as NodeOf<'sum'>, to);
       return;
     }
@@ -80,7 +95,12 @@ function sumLeadingAxes(node: NodeOf<'sum'>, to: Lowering): void {
   const columns = elementCount(x.shape.slice(node.attributes.axes.length));
   const flat = to.add('Reshape', [to.nameOf(x), to.ints([rows, columns])], { allowzero: { int: 1 } });
   const product = to.add('MatMul', [to.filled(1, [1, rows], x.dtype), flat]);
-  to.add('Reshape', [product, to.ints(node.outputs[0]!.shape)], { allowzero: { int: 1 } }, { outputs: resultNames(node, to) });
+  to.add(
+    'Reshape',
+    [product, to.ints(node.outputs[0]!.shape)],
+    { allowzero: { int: 1 } },
+    { outputs: resultNames(node, to) },
+  );
 }
 
 function matmulRule(node: NodeOf<'matmul'>, to: Lowering): void {
@@ -89,10 +109,20 @@ function matmulRule(node: NodeOf<'matmul'>, to: Lowering): void {
   const outputs = resultNames(node, to);
   const isPlain = !transposeA && !transposeB;
   if (a.rank === 2 && b.rank === 2 && a.size > 0 && b.size > 0) {
-    to.add('Gemm', operandNames(node, to), { transA: { int: Number(transposeA) }, transB: { int: Number(transposeB) } }, { outputs });
+    to.add(
+      'Gemm',
+      operandNames(node, to),
+      { transA: { int: Number(transposeA) }, transB: { int: Number(transposeB) } },
+      { outputs },
+    );
   } else if (isPlain) to.add('MatMul', operandNames(node, to), {}, { outputs });
   else if (to.device === 'cpu' && a.dtype === 'float32') {
-    to.add('FusedMatMul', operandNames(node, to), { transA: { int: Number(transposeA) }, transB: { int: Number(transposeB) } }, { outputs, domain: MICROSOFT });
+    to.add(
+      'FusedMatMul',
+      operandNames(node, to),
+      { transA: { int: Number(transposeA) }, transB: { int: Number(transposeB) } },
+      { outputs, domain: MICROSOFT },
+    );
   } else {
     const turned = (x: Tensor, isTurned: boolean): string => (isTurned ? swapLast(to, x) : to.nameOf(x));
     to.add('MatMul', [turned(a, transposeA), turned(b, transposeB)], {}, { outputs });
@@ -110,11 +140,16 @@ function linearRule(node: NodeOf<'linear'>, to: Lowering): void {
   const { transposeWeight } = node.attributes;
   const y = node.outputs[0]!;
   const rows = elementCount(x.shape.slice(0, -1));
-  const flat = x.rank === 2 ? to.nameOf(x) : to.add('Reshape', [to.nameOf(x), to.ints([rows, x.shape.at(-1)!])], { allowzero: { int: 1 } });
+  const flat =
+    x.rank === 2
+      ? to.nameOf(x)
+      : to.add('Reshape', [to.nameOf(x), to.ints([rows, x.shape.at(-1)!])], { allowzero: { int: 1 } });
   const out = y.rank === 2 ? to.nameOf(y) : `${to.nameOf(y)}.flat`;
   const operands = [flat, to.nameOf(weight), ...(bias === undefined ? [] : [to.nameOf(bias)])];
   if (x.size === 0 || weight.size === 0) {
-    const w = transposeWeight ? to.add('Transpose', [to.nameOf(weight)], { perm: { ints: [1, 0] } }) : to.nameOf(weight);
+    const w = transposeWeight
+      ? to.add('Transpose', [to.nameOf(weight)], { perm: { ints: [1, 0] } })
+      : to.nameOf(weight);
     const product = to.add('MatMul', [flat, w], {}, bias === undefined ? { outputs: [out] } : {});
     if (bias !== undefined) to.add('Add', [product, to.nameOf(bias)], {}, { outputs: [out] });
   } else to.add('Gemm', operands, { transB: { int: Number(transposeWeight) } }, { outputs: [out] });
@@ -145,10 +180,14 @@ function crossEntropyRule(node: NodeOf<'crossEntropy'>, to: Lowering): void {
 function scatterAddRowsRule(node: NodeOf<'scatterAddRows'>, to: Lowering): void {
   const [data, indices, updates] = node.inputs as [Tensor, Tensor, Tensor];
   const rest = updates.shape.slice(1);
-  const wide = to.add('Reshape', [to.nameOf(indices), to.ints([indices.size, ...rest.map(() => 1)])], { allowzero: { int: 1 } });
+  const wide = to.add('Reshape', [to.nameOf(indices), to.ints([indices.size, ...rest.map(() => 1)])], {
+    allowzero: { int: 1 },
+  });
   const expanded = to.add('Expand', [wide, to.ints(updates.shape)]);
   const attributes = { axis: { int: 0 }, reduction: { text: 'add' } };
-  to.add('ScatterElements', [to.nameOf(data), expanded, to.nameOf(updates)], attributes, { outputs: resultNames(node, to) });
+  to.add('ScatterElements', [to.nameOf(data), expanded, to.nameOf(updates)], attributes, {
+    outputs: resultNames(node, to),
+  });
 }
 
 function rotaryRule(node: NodeOf<'rotary'>, to: Lowering): void {
@@ -228,7 +267,12 @@ export const loweringRules: { readonly [K in OperatorName]: LoweringRule<K> } = 
     to.add('Gelu', operandNames(node, to), attributes, { outputs: resultNames(node, to) });
   },
   silu: (node, to) => {
-    to.add('QuickGelu', operandNames(node, to), { alpha: { float: 1 } }, { outputs: resultNames(node, to), domain: MICROSOFT });
+    to.add(
+      'QuickGelu',
+      operandNames(node, to),
+      { alpha: { float: 1 } },
+      { outputs: resultNames(node, to), domain: MICROSOFT },
+    );
   },
   clip: (node, to) => {
     const x = node.inputs[0]!;
@@ -273,12 +317,19 @@ export const loweringRules: { readonly [K in OperatorName]: LoweringRule<K> } = 
   logSumExp: reduceWith('ReduceLogSumExp'),
   argMax: (node, to) => {
     const { axis, keepDims } = node.attributes;
-    to.add('ArgMax', operandNames(node, to), { axis: { int: axis }, keepdims: { int: keepDims ? 1 : 0 } }, { outputs: resultNames(node, to) });
+    to.add(
+      'ArgMax',
+      operandNames(node, to),
+      { axis: { int: axis }, keepdims: { int: keepDims ? 1 : 0 } },
+      { outputs: resultNames(node, to) },
+    );
   },
   cumulativeSum: (node, to) => {
     const { axis, exclusive, reverse } = node.attributes;
     const attributes = { exclusive: { int: Number(exclusive) }, reverse: { int: Number(reverse) } };
-    to.add('CumSum', [...operandNames(node, to), to.scalar(axis, 'int64')], attributes, { outputs: resultNames(node, to) });
+    to.add('CumSum', [...operandNames(node, to), to.scalar(axis, 'int64')], attributes, {
+      outputs: resultNames(node, to),
+    });
   },
   topK: (node, to) => {
     const { k, axis, largest } = node.attributes;
@@ -302,35 +353,77 @@ export const loweringRules: { readonly [K in OperatorName]: LoweringRule<K> } = 
   },
 
   reshape: (node, to) => {
-    to.add('Reshape', [...operandNames(node, to), to.ints(node.attributes.shape)], { allowzero: { int: 1 } }, { outputs: resultNames(node, to) });
+    to.add(
+      'Reshape',
+      [...operandNames(node, to), to.ints(node.attributes.shape)],
+      { allowzero: { int: 1 } },
+      { outputs: resultNames(node, to) },
+    );
   },
   transpose: (node, to) => {
-    to.add('Transpose', operandNames(node, to), { perm: { ints: node.attributes.permutation } }, { outputs: resultNames(node, to) });
+    to.add(
+      'Transpose',
+      operandNames(node, to),
+      { perm: { ints: node.attributes.permutation } },
+      { outputs: resultNames(node, to) },
+    );
   },
   broadcast: (node, to) => {
-    to.add('Expand', [...operandNames(node, to), to.ints(node.attributes.shape)], {}, { outputs: resultNames(node, to) });
+    to.add(
+      'Expand',
+      [...operandNames(node, to), to.ints(node.attributes.shape)],
+      {},
+      { outputs: resultNames(node, to) },
+    );
   },
   concat: (node, to) => {
-    to.add('Concat', operandNames(node, to), { axis: { int: node.attributes.axis } }, { outputs: resultNames(node, to) });
+    to.add(
+      'Concat',
+      operandNames(node, to),
+      { axis: { int: node.attributes.axis } },
+      { outputs: resultNames(node, to) },
+    );
   },
   slice: (node, to) => {
     const { starts, ends, steps } = node.attributes;
     const { shape } = node.inputs[0]!;
-    const axes = shape.flatMap((size, axis) => (starts[axis] === 0 && ends[axis] === size && steps[axis] === 1 ? [] : [axis]));
+    const axes = shape.flatMap((size, axis) =>
+      starts[axis] === 0 && ends[axis] === size && steps[axis] === 1 ? [] : [axis],
+    );
     const pick = (values: readonly number[]): string => to.ints(axes.map((axis) => values[axis]!));
-    to.add('Slice', [...operandNames(node, to), pick(starts), pick(ends), to.ints(axes), pick(steps)], {}, { outputs: resultNames(node, to) });
+    to.add(
+      'Slice',
+      [...operandNames(node, to), pick(starts), pick(ends), to.ints(axes), pick(steps)],
+      {},
+      { outputs: resultNames(node, to) },
+    );
   },
   pad: (node, to) => {
     const { before, after, value } = node.attributes;
-    to.add('Pad', [...operandNames(node, to), to.ints([...before, ...after]), to.scalar(value, node.inputs[0]!.dtype)], {}, { outputs: resultNames(node, to) });
+    to.add(
+      'Pad',
+      [...operandNames(node, to), to.ints([...before, ...after]), to.scalar(value, node.inputs[0]!.dtype)],
+      {},
+      { outputs: resultNames(node, to) },
+    );
   },
 
   gather: (node, to) => {
-    to.add('Gather', operandNames(node, to), { axis: { int: node.attributes.axis } }, { outputs: resultNames(node, to) });
+    to.add(
+      'Gather',
+      operandNames(node, to),
+      { axis: { int: node.attributes.axis } },
+      { outputs: resultNames(node, to) },
+    );
   },
   scatterAddRows: scatterAddRowsRule,
   takeAlongAxis: (node, to) => {
-    to.add('GatherElements', operandNames(node, to), { axis: { int: node.attributes.axis } }, { outputs: resultNames(node, to) });
+    to.add(
+      'GatherElements',
+      operandNames(node, to),
+      { axis: { int: node.attributes.axis } },
+      { outputs: resultNames(node, to) },
+    );
   },
   scatterAddAlongAxis: (node, to) => {
     const attributes = { axis: { int: node.attributes.axis }, reduction: { text: 'add' } };

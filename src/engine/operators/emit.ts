@@ -31,7 +31,11 @@ export function lift(value: Tensor, operator: string): Tensor {
 }
 
 /** Makes a node and returns it. Shape and type errors name the operator, its operands and the caller's line. */
-export function emit<K extends OperatorName>(operator: K, operands: readonly Tensor[], attributes: Attributes<K>): NodeOf<K> {
+export function emit<K extends OperatorName>(
+  operator: K,
+  operands: readonly Tensor[],
+  attributes: Attributes<K>,
+): NodeOf<K> {
   const trace = currentTrace(operator);
   const inputs = operands.map((operand) => lift(operand, operator));
   try {
@@ -40,14 +44,23 @@ export function emit<K extends OperatorName>(operator: K, operands: readonly Ten
   } catch (error) {
     if (error instanceof FiducialError) {
       const line = callerLine();
-      throw new FiducialError(error.code, line === undefined ? error.message : `${error.message} (${line})`, error.hint, { cause: error });
+      throw new FiducialError(
+        error.code,
+        line === undefined ? error.message : `${error.message} (${line})`,
+        error.hint,
+        { cause: error },
+      );
     }
     throw error;
   }
 }
 
 /** Shorthand for the single result of an operator. */
-export function emitOne<K extends OperatorName>(operator: K, operands: readonly Tensor[], attributes: Attributes<K>): Tensor {
+export function emitOne<K extends OperatorName>(
+  operator: K,
+  operands: readonly Tensor[],
+  attributes: Attributes<K>,
+): Tensor {
   return emit(operator, operands, attributes).outputs[0]!;
 }
 
@@ -58,7 +71,9 @@ export function callerLine(stack: string | undefined = deepStack()): string | un
   const lines = (stack ?? '').split('\n').filter((line) => /^\s+at /.test(line));
   const folderPath = engineFolder.replace(/^file:\/\//, '');
   const isInside = (line: string): boolean =>
-    (line.includes(folderPath) && !/\.test\.[jt]s/.test(line)) || line.includes('(node:internal') || line.includes('<anonymous>');
+    (line.includes(folderPath) && !/\.test\.[jt]s/.test(line)) ||
+    line.includes('node:internal') ||
+    line.endsWith('(<anonymous>)');
   return lines.find((line) => !isInside(line))?.trim();
 }
 

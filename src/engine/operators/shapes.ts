@@ -12,7 +12,12 @@ type ShapeRule<K extends OperatorName> = (inputs: readonly Spec[], attributes: A
 export const text = (spec: Spec): string => `${spec.dtype}[${spec.shape.join(', ')}]`;
 
 /** A shape mismatch: names the operator, the operands and what would fit. */
-export function mismatch(operator: string, inputs: readonly Spec[], why: string, hint = 'Check the shapes of the operands.'): FiducialError {
+export function mismatch(
+  operator: string,
+  inputs: readonly Spec[],
+  why: string,
+  hint = 'Check the shapes of the operands.',
+): FiducialError {
   return new FiducialError('engine.shape', `${operator}: ${inputs.map(text).join(' and ')}: ${why}`, hint);
 }
 
@@ -62,7 +67,8 @@ function broadcastAll(operator: string, inputs: readonly Spec[]): number[] {
   let shape: number[] = [...inputs[0]!.shape];
   for (const input of inputs.slice(1)) {
     const next = broadcastShapes(shape, input.shape);
-    if (next === undefined) throw mismatch(operator, inputs, 'the shapes do not broadcast', 'Sizes must be equal, or one of them 1.');
+    if (next === undefined)
+      throw mismatch(operator, inputs, 'the shapes do not broadcast', 'Sizes must be equal, or one of them 1.');
     shape = next;
   }
   return shape;
@@ -83,7 +89,11 @@ const comparison = (inputs: readonly Spec[], _: unknown, operator: OperatorName)
 };
 const logical = (inputs: readonly Spec[], _: unknown, operator: OperatorName): Spec[] => {
   if (inputs.some((input) => input.dtype !== 'bool')) {
-    throw new FiducialError('engine.dtype', `${operator}: ${inputs.map(text).join(' and ')}`, 'Operands must be bool: compare first.');
+    throw new FiducialError(
+      'engine.dtype',
+      `${operator}: ${inputs.map(text).join(' and ')}`,
+      'Operands must be bool: compare first.',
+    );
   }
   return [{ shape: broadcastAll(operator, inputs), dtype: 'bool' }];
 };
@@ -106,7 +116,12 @@ const extremum = (
   operator: OperatorName,
 ): Spec[] => {
   if (attributes.axes.some((axis) => inputs[0]!.shape[axis] === 0)) {
-    throw mismatch(operator, inputs, 'nothing to take the extremum of', 'Give it at least one element along every reduced axis.');
+    throw mismatch(
+      operator,
+      inputs,
+      'nothing to take the extremum of',
+      'Give it at least one element along every reduced axis.',
+    );
   }
   return reduction(inputs, attributes);
 };
@@ -127,7 +142,12 @@ function matmulShape(operator: string, inputs: readonly Spec[], transposeA: bool
   const columns = b.at(transposeB ? -2 : -1)!;
   if (inner !== innerB) {
     const note = transposeA || transposeB ? ` (transposeA ${transposeA}, transposeB ${transposeB})` : '';
-    throw mismatch(operator, inputs, `the inner sizes ${inner} and ${innerB} differ${note}`, 'Transpose an operand, or pass transposeA or transposeB.');
+    throw mismatch(
+      operator,
+      inputs,
+      `the inner sizes ${inner} and ${innerB} differ${note}`,
+      'Transpose an operand, or pass transposeA or transposeB.',
+    );
   }
   const batch = broadcastShapes(a.slice(0, -2), b.slice(0, -2));
   if (batch === undefined) throw mismatch(operator, inputs, 'the batch axes do not broadcast');
@@ -182,7 +202,11 @@ export const shapeRules: { readonly [K in OperatorName]: ShapeRule<K> } = {
   or: logical,
   where: (inputs, _, operator) => {
     if (inputs[0]!.dtype !== 'bool') {
-      throw new FiducialError('engine.dtype', `where: the condition is ${text(inputs[0]!)}`, 'The condition must be bool: compare first.');
+      throw new FiducialError(
+        'engine.dtype',
+        `where: the condition is ${text(inputs[0]!)}`,
+        'The condition must be bool: compare first.',
+      );
     }
     const dtype = requireSameType(operator, inputs.slice(1));
     return [{ shape: broadcastAll(operator, inputs), dtype }];
@@ -201,7 +225,12 @@ export const shapeRules: { readonly [K in OperatorName]: ShapeRule<K> } = {
     }
     const [inner, out] = transposeWeight ? [weight.shape[1]!, weight.shape[0]!] : [weight.shape[0]!, weight.shape[1]!];
     if (x.shape.at(-1) !== inner) {
-      throw mismatch(operator, inputs, `the last size ${x.shape.at(-1)} is not the weight's ${inner}`, 'A weight is [in, out], or [out, in] with transposeWeight.');
+      throw mismatch(
+        operator,
+        inputs,
+        `the last size ${x.shape.at(-1)} is not the weight's ${inner}`,
+        'A weight is [in, out], or [out, in] with transposeWeight.',
+      );
     }
     if (hasBias && (bias === undefined || !sameShape(bias.shape, [out]))) {
       throw mismatch(operator, inputs, `the bias is not [${out}]`);
@@ -228,7 +257,12 @@ export const shapeRules: { readonly [K in OperatorName]: ShapeRule<K> } = {
   topK: (inputs, { k, axis }, operator) => {
     const shape = [...inputs[0]!.shape];
     if (k > shape[axis]! || k < 0 || !Number.isInteger(k)) {
-      throw mismatch(operator, inputs, `k is ${k}, and axis ${axis} has ${shape[axis]}`, 'Take k between 0 and the size of the axis.');
+      throw mismatch(
+        operator,
+        inputs,
+        `k is ${k}, and axis ${axis} has ${shape[axis]}`,
+        'Take k between 0 and the size of the axis.',
+      );
     }
     shape[axis] = k;
     return [
@@ -266,7 +300,8 @@ export const shapeRules: { readonly [K in OperatorName]: ShapeRule<K> } = {
     requireFloat(operator, inputs);
     const [x, scale] = inputs as [Spec, Spec];
     const width = x.shape.at(-1);
-    if (width === undefined || !sameShape(scale.shape, [width])) throw mismatch(operator, inputs, `the scale is not [${width}]`);
+    if (width === undefined || !sameShape(scale.shape, [width]))
+      throw mismatch(operator, inputs, `the scale is not [${width}]`);
     return [
       { shape: x.shape, dtype: requireSameType(operator, inputs) },
       { shape: [...x.shape.slice(0, -1), 1], dtype: x.dtype },
@@ -275,7 +310,12 @@ export const shapeRules: { readonly [K in OperatorName]: ShapeRule<K> } = {
 
   reshape: (inputs, { shape }, operator) => {
     if (elementCount(shape) !== elementCount(inputs[0]!.shape)) {
-      throw mismatch(operator, inputs, `it does not fill [${shape.join(', ')}]`, 'Old and new shape must have as many elements.');
+      throw mismatch(
+        operator,
+        inputs,
+        `it does not fill [${shape.join(', ')}]`,
+        'Old and new shape must have as many elements.',
+      );
     }
     return [{ shape, dtype: inputs[0]!.dtype }];
   },
@@ -284,7 +324,8 @@ export const shapeRules: { readonly [K in OperatorName]: ShapeRule<K> } = {
   ],
   broadcast: (inputs, { shape }, operator) => {
     const to = broadcastShapes(inputs[0]!.shape, shape);
-    if (to === undefined || !sameShape(to, shape)) throw mismatch(operator, inputs, `it does not broadcast to [${shape.join(', ')}]`);
+    if (to === undefined || !sameShape(to, shape))
+      throw mismatch(operator, inputs, `it does not broadcast to [${shape.join(', ')}]`);
     return [{ shape, dtype: inputs[0]!.dtype }];
   },
   concat: (inputs, { axis }, operator) => {
@@ -314,7 +355,9 @@ export const shapeRules: { readonly [K in OperatorName]: ShapeRule<K> } = {
   gather: (inputs, { axis }, operator) => {
     const [data, indices] = inputs as [Spec, Spec];
     requireIndex(operator, indices);
-    return [{ shape: [...data.shape.slice(0, axis), ...indices.shape, ...data.shape.slice(axis + 1)], dtype: data.dtype }];
+    return [
+      { shape: [...data.shape.slice(0, axis), ...indices.shape, ...data.shape.slice(axis + 1)], dtype: data.dtype },
+    ];
   },
   scatterAddRows: (inputs, _, operator) => {
     const [data, indices, updates] = inputs as [Spec, Spec, Spec];
@@ -336,7 +379,8 @@ export const shapeRules: { readonly [K in OperatorName]: ShapeRule<K> } = {
     requireIndex(operator, indices);
     requireSameType(operator, [data, updates]);
     requireAligned(operator, inputs, data.shape, indices.shape, axis);
-    if (!sameShape(indices.shape, updates.shape)) throw mismatch(operator, inputs, 'indices and updates differ in shape');
+    if (!sameShape(indices.shape, updates.shape))
+      throw mismatch(operator, inputs, 'indices and updates differ in shape');
     return [{ shape: data.shape, dtype: data.dtype }];
   },
   rotary: (inputs, _, operator) => {
@@ -346,7 +390,8 @@ export const shapeRules: { readonly [K in OperatorName]: ShapeRule<K> } = {
     const fits = (table: Spec): boolean =>
       sameShape(table.shape.slice(-2), angles) &&
       sameShape(broadcastShapes(table.shape.slice(0, -2), x.shape.slice(0, -2)) ?? [-1], x.shape.slice(0, -2));
-    if (!fits(cos) || !fits(sin)) throw mismatch(operator, inputs, `the tables end in [${angles.join(', ')}]: time and half the width`);
+    if (!fits(cos) || !fits(sin))
+      throw mismatch(operator, inputs, `the tables end in [${angles.join(', ')}]: time and half the width`);
     return [{ shape: x.shape, dtype: requireSameType(operator, inputs) }];
   },
   matmulQuantised: (inputs, { inputs: width, outputs }, operator) => {
@@ -362,5 +407,6 @@ export const shapeRules: { readonly [K in OperatorName]: ShapeRule<K> } = {
 
 function requireAligned(operator: string, inputs: readonly Spec[], data: Shape, indices: Shape, axis: number): void {
   const isAligned = data.length === indices.length && data.every((size, i) => i === axis || indices[i]! <= size);
-  if (!isAligned) throw mismatch(operator, inputs, `indices may differ from data only along axis ${axis}, and be shorter elsewhere`);
+  if (!isAligned)
+    throw mismatch(operator, inputs, `indices may differ from data only along axis ${axis}, and be shorter elsewhere`);
 }
