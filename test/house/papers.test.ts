@@ -83,6 +83,10 @@ describe('documents', () => {
       'README.md: npm run gone',
       '.ci/run: npm run absent',
     ]);
+    const scripts = '{"scripts":{"demo":"tsx examples/gone.ts --fast","bench":"tsx bench/run.ts"}}';
+    expect(check(commandsExist, { 'package.json': scripts, 'bench/run.ts': '' })).toEqual([
+      'package.json: the script demo runs examples/gone.ts, which does not exist',
+    ]);
   });
 
   it('name every layer in the README', () => {

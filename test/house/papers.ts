@@ -54,11 +54,17 @@ export const linksResolve: Rule = ({ tree }) => {
     );
 };
 
-/** Each `npm run <script>` that a document or a script of the house names is a script of package.json. */
+/** Each `npm run <script>` that a document or `.ci/` names is a script of package.json, and runs a file that exists. */
 export const commandsExist: Rule = ({ tree }) => {
   const manifest = JSON.parse(tree.get('package.json') ?? '{}') as { scripts?: Record<string, string> };
-  const scripts = new Set(Object.keys(manifest.scripts ?? {}));
-  return [...tree]
+  const scripts = new Map(Object.entries(manifest.scripts ?? {}));
+  const lost = [...scripts].flatMap(([script, command]) =>
+    [...command.matchAll(/\btsx ([\w./-]+)/g)]
+      .map((match) => match[1]!)
+      .filter((file) => !tree.has(file))
+      .map((file) => `package.json: the script ${script} runs ${file}, which does not exist`),
+  );
+  const unknown = [...tree]
     .filter(([path]) => path.endsWith('.md') || path.startsWith('.ci/'))
     .flatMap(([path, text]) =>
       [...text.matchAll(/\bnpm run ([a-z][\w:-]*)/g)]
@@ -66,6 +72,7 @@ export const commandsExist: Rule = ({ tree }) => {
         .filter((script) => !scripts.has(script))
         .map((script) => `${path}: npm run ${script} is no script of package.json`),
     );
+  return [...lost, ...unknown];
 };
 
 /** The README's tree names every layer, so that a stranger finds each folder there. */
