@@ -1,8 +1,9 @@
 /**
  * One ladder of access to a model: chat < logprobs < weights.
  *
- * A reply is a stream of events; its whole is the fold of its events ({@link foldReply}). A refusal or a guard's block
- * is part of the reply, never an exception; what throws is a failure to get a reply at all.
+ * A reply is a stream of events that ends with one `end` event; its whole is the fold of its events (`foldReply` in
+ * reply.ts). A refusal or a guard's block is part of the reply, never an exception; what throws is a failure to get a
+ * reply at all. Everything here is plain data and interfaces; it needs nothing but the values of `core`.
  */
 import type { Json } from '../core/values.ts';
 
@@ -17,6 +18,7 @@ export interface ImagePart {
 export interface ToolCall {
   readonly id: string;
   readonly tool: string;
+  /** The parsed input; the model's own text, as a string, where it wrote something that is not JSON. */
   readonly input: Json;
 }
 
@@ -42,6 +44,7 @@ export interface Tool {
 export interface Ask {
   readonly messages: readonly Message[];
   readonly tools?: readonly Tool[];
+  /** Sampling settings; a provider that has no such setting ignores `topK` and `seed` (see its capabilities). */
   readonly temperature?: number;
   readonly topP?: number;
   readonly topK?: number;
@@ -52,7 +55,10 @@ export interface Ask {
   readonly logprobs?: number;
   /** JSON Schema that the reply's text must follow. */
   readonly schema?: Json;
-  /** Text that the assistant's reply is made to begin with; only models with `capabilities.prefix` take it. */
+  /**
+   * Text that the assistant's reply is made to begin with; only models with `capabilities.prefix` take it. The reply's
+   * events hold what the model wrote after it, not the prefix itself.
+   */
   readonly prefix?: string;
 }
 
@@ -67,6 +73,8 @@ export interface Usage {
   readonly outputTokens: number;
   readonly cachedInputTokens?: number;
   readonly reasoningTokens?: number;
+  /** Set where the provider reported nothing and the counts are guesses (a third of the UTF-8 bytes). */
+  readonly estimated?: true;
 }
 
 /**
@@ -109,10 +117,64 @@ export interface Capabilities {
   readonly contextTokens?: number;
 }
 
+/** Where a model's asks go when they leave this process. No credential, query or fragment is in here. */
+export interface Endpoint {
+  readonly kind: 'http' | 'command' | 'function';
+  /** `http`: the base address; `command`: the program; `function`: the module and export. */
+  readonly address: string;
+  /** Host name of an `http` endpoint, without its port. */
+  readonly host?: string;
+}
+
+/** One try at getting a reply from an endpoint. */
+export interface Attempt {
+  readonly ms: number;
+  /** Why it failed; absent for the try that gave the reply. */
+  readonly error?: { readonly code: string; readonly message: string };
+}
+
+/** What an endpoint's headers say about its limits; times are milliseconds from now. */
+export interface RateSignals {
+  readonly remainingRequests?: number;
+  readonly remainingTokens?: number;
+  readonly resetRequestsMs?: number;
+  readonly resetTokensMs?: number;
+  readonly retryAfterMs?: number;
+}
+
+/** What the wrappers around a model learn about one call; each layer writes its own fields, the recorder keeps them. */
+export interface CallTrace {
+  /** Where in the run this call was made (a trial or a step), and which of the equal asks made there it is, from 0. */
+  scope: string;
+  ordinal: number;
+  attempts: Attempt[];
+  /** Time spent waiting for a free slot or for a rate limit. */
+  queuedMs: number;
+  cached: boolean;
+  /** The provider's own name of the HTTP request. */
+  requestId?: string;
+  rate?: RateSignals;
+}
+
+export interface CallOptions {
+  /**
+   * Events are wanted while the model still writes. Without it a model may give them all at the end, which costs less
+   * and can be retried.
+   */
+  readonly incremental?: boolean;
+  readonly trace?: CallTrace;
+}
+
 export interface Model {
   readonly id: string;
   readonly capabilities: Capabilities;
-  reply(ask: Ask, signal: AbortSignal): AsyncIterable<ReplyEvent>;
+  /** Absent for a model that runs inside this process: it sends nothing anywhere and costs nothing. */
+  readonly endpoint?: Endpoint;
+  /**
+   * A wrapper hands `options` on unchanged unless it changes one of them.
+   * @throws FiducialError when no reply could be had; the reason of `signal` when that aborts.
+   */
+  reply(ask: Ask, signal: AbortSignal, options?: CallOptions): AsyncIterable<ReplyEvent>;
 }
 
 export interface ScoredModel extends Model {
