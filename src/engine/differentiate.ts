@@ -39,7 +39,7 @@ export function cotangents(
     if (g.every((part) => part === undefined)) continue;
     const rule = derivativeRules[node.operator] as DerivativeRule<Node['operator']>;
     if (rule === 'none') continue;
-    const parts = rule(node as never, g);
+    const parts = rule(node, g);
     node.inputs.forEach((input, index) => {
       const part = parts[index];
       if (part === undefined || !isFloat(input.dtype)) return;

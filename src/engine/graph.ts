@@ -150,7 +150,7 @@ export function tensor(
   let flat: ArrayLike<number | boolean | bigint>;
   let shape: Shape;
   if (ArrayBuffer.isView(values)) {
-    flat = values as Data;
+    flat = values;
     shape = [flat.length];
   } else {
     const out: (number | boolean | bigint)[] = [];

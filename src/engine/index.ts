@@ -92,6 +92,14 @@ export {
 export type { ReductionOptions } from './functions/reductions.ts';
 export { elementCount, fromData, fromFile, full, sameShape, Tensor, tensor } from './graph.ts';
 export type { Node, Shape, Spec } from './graph.ts';
+export { adam, adamw } from './optimisers/adam.ts';
+export type { AdamOptions } from './optimisers/adam.ts';
+export { addTrees, clipByGlobalNorm, clipByValue, globalNorm, grouped } from './optimisers/optimiser.ts';
+export type { Optimiser, ParameterGroup } from './optimisers/optimiser.ts';
+export { constantSchedule, warmupSchedule } from './optimisers/schedules.ts';
+export type { Schedule } from './optimisers/schedules.ts';
+export { adafactor, lion, sgd } from './optimisers/simple.ts';
+export type { AdafactorOptions } from './optimisers/simple.ts';
 export { configureEngine, heldSessions, listDevices, releaseSessions } from './runtime.ts';
 export type { EngineSettings } from './runtime.ts';
 export type { FileRegion } from './storage.ts';

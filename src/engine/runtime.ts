@@ -127,7 +127,7 @@ export async function runSession(
     evict();
     const session = await entry.session;
     entry.runs++;
-    return (await session.run(feeds, fetches)) as Record<string, ort.Tensor>;
+    return (await session.run(feeds, fetches));
   } catch (error) {
     if (error instanceof FiducialError) {
       held.delete(key);
@@ -199,7 +199,7 @@ export function runtimeTensor(storage: Storage, shape: Shape, dtype: DType): ort
         'Read them by reference from a file, or convert them to float32.',
       );
     }
-    storage.handle = new ort.Tensor(dtype, storage.host as never, shape as number[]);
+    storage.handle = new ort.Tensor(dtype, storage.host as never, shape);
   }
   return storage.handle as ort.Tensor;
 }

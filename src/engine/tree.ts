@@ -32,7 +32,7 @@ export function zipTrees(trees: readonly Tree[], join: (leaves: readonly Tensor[
   const [first, ...rest] = trees;
   const others = rest.map((tree) => namedLeaves(tree));
   let at = 0;
-  return mapTree(first!, (leaf, name) => {
+  return mapTree(first, (leaf, name) => {
     const leaves = others.map((list) => {
       const found = list[at];
       if (found?.name !== name) {

@@ -67,27 +67,27 @@ export function einsum(equation: string, ...operands: readonly Tensor[]): Tensor
     const { shape } = operands[i]!;
     if (term.length !== shape.length) throw fail(`"${term}" for an operand of shape [${shape.join(', ')}]`);
     if (new Set(term).size !== term.length) throw fail(`"${term}" repeats a letter`);
-    [...term].forEach((letter, axis) => {
+    Array.from(term).forEach((letter, axis) => {
       const known = sizes.get(letter) ?? shape[axis]!;
       if (known !== shape[axis]) throw fail(`axis ${letter} has sizes ${known} and ${shape[axis]}`);
       sizes.set(letter, known);
     });
   });
-  if (new Set(result).size !== result.length || [...result].some((letter) => !sizes.has(letter)))
+  if (new Set(result).size !== result.length || Array.from(result).some((letter) => !sizes.has(letter)))
     throw fail(`the result "${result}"`);
 
   let letters = terms[0]!;
   let value = operands[0]!;
   for (let i = 1; i < operands.length; i++) {
-    const needed = new Set([...result, ...terms.slice(i + 1).join('')]);
+    const needed = new Set(Array.from(result + terms.slice(i + 1).join('')));
     [letters, value] = contract(letters, value, terms[i]!, operands[i]!, needed, sizes);
   }
-  const dropped = [...letters].flatMap((letter, axis) => (result.includes(letter) ? [] : [axis]));
+  const dropped = Array.from(letters).flatMap((letter, axis) => (result.includes(letter) ? [] : [axis]));
   if (dropped.length > 0) value = sum(value, { axes: dropped });
-  const left = [...letters].filter((letter) => result.includes(letter));
+  const left = Array.from(letters).filter((letter) => result.includes(letter));
   return transpose(
     value,
-    [...result].map((letter) => left.indexOf(letter)),
+    Array.from(result).map((letter) => left.indexOf(letter)),
   );
 }
 
@@ -102,17 +102,22 @@ function contract(
 ): [string, Tensor] {
   const isDone = (letter: string, other: string): boolean => !other.includes(letter) && !needed.has(letter);
   const reduce = (letters: string, x: Tensor, other: string): [string, Tensor] => {
-    const axes = [...letters].flatMap((letter, axis) => (isDone(letter, other) ? [axis] : []));
+    const axes = Array.from(letters).flatMap((letter, axis) => (isDone(letter, other) ? [axis] : []));
     return axes.length === 0
       ? [letters, x]
-      : [[...letters].filter((letter) => !isDone(letter, other)).join(''), sum(x, { axes })];
+      : [
+          Array.from(letters)
+            .filter((letter) => !isDone(letter, other))
+            .join(''),
+          sum(x, { axes }),
+        ];
   };
   const [aLeft, aValue] = reduce(aLetters, a, bLetters);
   const [bLeft, bValue] = reduce(bLetters, b, aLetters);
-  const batch = [...aLeft].filter((letter) => bLeft.includes(letter) && needed.has(letter));
-  const inner = [...aLeft].filter((letter) => bLeft.includes(letter) && !needed.has(letter));
-  const aOwn = [...aLeft].filter((letter) => !bLeft.includes(letter));
-  const bOwn = [...bLeft].filter((letter) => !aLeft.includes(letter));
+  const batch = Array.from(aLeft).filter((letter) => bLeft.includes(letter) && needed.has(letter));
+  const inner = Array.from(aLeft).filter((letter) => bLeft.includes(letter) && !needed.has(letter));
+  const aOwn = Array.from(aLeft).filter((letter) => !bLeft.includes(letter));
+  const bOwn = Array.from(bLeft).filter((letter) => !aLeft.includes(letter));
   const size = (group: readonly string[]): number => group.reduce((product, letter) => product * sizes.get(letter)!, 1);
   const arrange = (letters: string, x: Tensor, order: readonly string[], shape: readonly number[]): Tensor =>
     reshape(

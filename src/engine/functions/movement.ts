@@ -120,7 +120,7 @@ export function slice(
     const size = x.shape[axis]!;
     const bound = (value: number): number => Math.min(size, Math.max(0, value < 0 ? value + size : value));
     starts[axis] = bound(options.starts[i]!);
-    ends[axis] = Math.max(starts[axis]!, bound(options.ends[i]!));
+    ends[axis] = Math.max(starts[axis], bound(options.ends[i]!));
     const step = options.steps?.[i] ?? 1;
     if (!Number.isInteger(step) || step < 1)
       throw new FiducialError('engine.shape', `slice: step ${step}`, 'Steps are 1 or more.');

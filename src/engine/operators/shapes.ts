@@ -338,7 +338,7 @@ export const shapeRules: { readonly [K in OperatorName]: ShapeRule<K> } = {
       const whole = [...shape];
       whole[axis] = 0;
       if (!sameShape(rest, whole)) throw mismatch(operator, inputs, `only axis ${axis} may differ`);
-      shape[axis] = shape[axis]! + input.shape[axis]!;
+      shape[axis] = shape[axis] + input.shape[axis]!;
     }
     return [{ shape, dtype }];
   },
