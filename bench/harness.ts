@@ -317,7 +317,8 @@ function markdownTable(lines: readonly Line[]): string[] {
   return lines.map((line) => {
     const machine = `${line.machine.cpu}, ${line.machine.cores} cores, Node ${line.machine.node}`;
     const commit = `${line.commit}${line.isDirty ? ' (changed)' : ''}`;
-    const cells = [line.date.slice(0, 10), line.bench, ...cellsOf(line), machine, commit];
+    const note = [line.note ?? line.why, `load ${line.load}`].filter((part) => part !== undefined).join(', ');
+    const cells = [line.date.slice(0, 10), line.bench, ...cellsOf(line).slice(0, -1), note, machine, commit];
     return `| ${cells.map((cell) => cell.replaceAll('|', '\\|')).join(' | ')} |`;
   });
 }

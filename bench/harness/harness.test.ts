@@ -148,7 +148,7 @@ describe('Harness', () => {
       expect(printed.find((line) => line.startsWith('step'))).toMatch(/250 ms +250 to 250 ms/);
       expect(printed.find((line) => line.startsWith('PyTorch'))).toContain('absent');
       expect(printed.find((line) => line.startsWith('| '))).toMatch(
-        /^\| \d{4}-\d\d-\d\d \| planted \| step \| 250 ms \|/,
+        /^\| \d{4}-\d\d-\d\d \| planted \| step \| 250 ms \|.*\| 3\.4M, load [\d.]+ \|/,
       );
     } finally {
       rmSync(folder, { recursive: true });
