@@ -112,20 +112,36 @@ export const importsHaveNoCycles: Rule = ({ tree, edges }) => {
   );
 };
 
-/** Every relative import is a file of the tree, and every import in `src` can be read from its text. */
-export const importsResolve: Rule = ({ tree, edges }) => {
-  const lost = edges
-    .filter((edge) => edge.to === undefined)
-    .map((edge) => `${edge.from}:${edge.line}: ${edge.specifier} points at no file`);
-  const computed = [...tree]
-    .filter(([path]) => path.startsWith('src/') && isModule(path) && !isTest(path))
-    .flatMap(([path, text]) =>
-      importsOf(path, text)
-        .filter(({ specifier }) => specifier === '')
-        .map(({ line }) => `${path}:${line}: a computed import can't be followed; write its specifier as a literal`),
-    );
-  return [...lost, ...computed];
-};
+/**
+ * Every relative import is a file of the tree, and every import in `src` can be read from its text.
+ *
+ * @param computed Files whose computed imports are meant, each with its reason; one that has none any more is reported.
+ */
+export const importsResolve =
+  (computed: Readonly<Record<string, string>> = {}): Rule =>
+  ({ tree, edges }) => {
+    const lost = edges
+      .filter((edge) => edge.to === undefined)
+      .map((edge) => `${edge.from}:${edge.line}: ${edge.specifier} points at no file`);
+    const unread = [...tree]
+      .filter(([path]) => path.startsWith('src/') && isModule(path) && !isTest(path))
+      .flatMap(([path, text]) => {
+        const lines = importsOf(path, text).filter(({ specifier }) => specifier === '');
+        return lines.map(({ line }) => ({ path, line }));
+      });
+    const met = new Set(unread.map(({ path }) => path));
+    return [
+      ...lost,
+      ...unread
+        .filter(({ path }) => computed[path] === undefined)
+        .map(
+          ({ path, line }) => `${path}:${line}: a computed import can't be followed; write its specifier as a literal`,
+        ),
+      ...Object.keys(computed)
+        .filter((path) => !met.has(path))
+        .map((path) => `${path}: has no computed import any more; take it off the list`),
+    ];
+  };
 
 /** What `src` imports at run time is installed with the package: a dependency, not a development dependency. */
 export const importsAreInstalled: Rule = ({ tree }) => {
