@@ -231,14 +231,14 @@ export const derivativeRules: { readonly [K in OperatorName]: DerivativeRule<K> 
 
   matmul: (node, g) => {
     const [a, b] = node.inputs as [Tensor, Tensor];
-    const { transposeA, transposeB } = node.attributes;
+    const { transposeA, transposeB, scale } = node.attributes;
     const d = g[0]!;
     const da = transposeA
-      ? matmul(b, d, { transposeA: transposeB, transposeB: true })
-      : matmul(d, b, { transposeB: !transposeB });
+      ? matmul(b, d, { transposeA: transposeB, transposeB: true, scale })
+      : matmul(d, b, { transposeB: !transposeB, scale });
     const db = transposeB
-      ? matmul(d, a, { transposeA: true, transposeB: transposeA })
-      : matmul(a, d, { transposeA: !transposeA });
+      ? matmul(d, a, { transposeA: true, transposeB: transposeA, scale })
+      : matmul(a, d, { transposeA: !transposeA, scale });
     return [sumTo(da, a.shape), sumTo(db, b.shape)];
   },
   linear: (node, g) => {
@@ -351,6 +351,12 @@ export const derivativeRules: { readonly [K in OperatorName]: DerivativeRule<K> 
       ),
     ];
   },
+  split: (node, g) => [
+    concat(
+      node.outputs.map((output, i) => g[i] ?? f.zerosLike(output)),
+      node.attributes.axis,
+    ),
+  ],
   pad: (node, g) => {
     const { shape } = node.inputs[0]!;
     const { before } = node.attributes;

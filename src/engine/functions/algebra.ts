@@ -7,7 +7,7 @@ import { expandDims, reshape, transpose } from './movement.ts';
 import { sum } from './reductions.ts';
 
 /**
- * Matrix product of the last two axes, batched over the others with broadcasting.
+ * Matrix product of the last two axes times `scale`, batched over the others with broadcasting.
  *
  * @param a [..., rows, inner], or [..., inner, rows] with transposeA
  * @param b [..., inner, columns], or [..., columns, inner] with transposeB
@@ -16,12 +16,10 @@ import { sum } from './reductions.ts';
 export function matmul(
   a: Tensor,
   b: Tensor,
-  options: { readonly transposeA?: boolean; readonly transposeB?: boolean } = {},
+  options: { readonly transposeA?: boolean; readonly transposeB?: boolean; readonly scale?: number } = {},
 ): Tensor {
-  return emitOne('matmul', [a, b], {
-    transposeA: options.transposeA ?? false,
-    transposeB: options.transposeB ?? false,
-  });
+  const { transposeA = false, transposeB = false, scale = 1 } = options;
+  return emitOne('matmul', [a, b], { transposeA, transposeB, scale });
 }
 
 /**

@@ -1,7 +1,7 @@
 /** Functions that move values without computing: shapes, slices, joins. Negative axes count from the end. */
 import { FiducialError } from '../../core/errors.ts';
 import { elementCount, sameShape, type Shape, type Tensor } from '../graph.ts';
-import { emitOne } from '../operators/emit.ts';
+import { emit, emitOne } from '../operators/emit.ts';
 import { mismatch } from '../operators/shapes.ts';
 import { fill, uniformValue } from './elementwise.ts';
 
@@ -150,8 +150,8 @@ export function split(x: Tensor, parts: number | readonly number[], axis = 0): T
       'The sizes must add up to the axis.',
     );
   }
-  let start = 0;
-  return sizes.map((part) => narrow(x, at, start, (start += part)));
+  if (sizes.length === 1) return [x];
+  return [...emit('split', [x], { axis: at, sizes }).outputs];
 }
 
 /** Adds `value` around: [before, after] for each axis. */

@@ -95,8 +95,8 @@ export function attention(
   const group = heads / keyHeads;
   // Queries of one group lie behind one another, so that a group is one matrix product with its key head.
   const grouped = reshape(query, [batch, keyHeads, group * queries, width]);
-  const products = matmul(grouped, key, { transposeB: true }); // [batch, keyHeads, group * queries, keys]
-  let scores = mul(reshape(products, [batch, heads, queries, keys]), options.scale ?? 1 / Math.sqrt(width));
+  const products = matmul(grouped, key, { transposeB: true, scale: options.scale ?? 1 / Math.sqrt(width) });
+  let scores = reshape(products, [batch, heads, queries, keys]);
   if (options.softCap !== undefined) scores = mul(tanh(div(scores, options.softCap)), options.softCap);
   if (options.causal === true) scores = add(scores, causalMask(queries, keys, options.window));
   if (options.mask !== undefined) scores = add(scores, options.mask);

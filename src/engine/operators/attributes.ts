@@ -57,9 +57,9 @@ export interface Operators {
   or: None;
   where: None; // condition, then, otherwise
 
-  // Linear algebra. matmul batches over leading axes with broadcasting; linear is x @ w + b with x of any rank and
+  // Linear algebra. matmul batches over leading axes with broadcasting and multiplies by `scale`; linear is x @ w + b with x of any rank and
   // w of two axes, [in, out] or, with transposeWeight, [out, in].
-  matmul: { readonly transposeA: boolean; readonly transposeB: boolean };
+  matmul: { readonly transposeA: boolean; readonly transposeB: boolean; readonly scale: number };
   linear: { readonly transposeWeight: boolean; readonly hasBias: boolean };
 
   // Reductions over `axes` (sorted, not negative). keepDims keeps them with size 1.
@@ -89,6 +89,7 @@ export interface Operators {
   broadcast: { readonly shape: readonly number[] };
   concat: { readonly axis: number };
   slice: { readonly starts: Axes; readonly ends: Axes; readonly steps: Axes }; // one of each an axis; steps > 0
+  split: { readonly axis: number; readonly sizes: readonly number[] }; // one result a size
   pad: { readonly before: Axes; readonly after: Axes; readonly value: number };
 
   // Indexing. Indices are int32 or int64 and, where data says so, checked by the host, never clamped.

@@ -348,6 +348,8 @@ export const shapeRules: { readonly [K in OperatorName]: ShapeRule<K> } = {
       dtype: inputs[0]!.dtype,
     },
   ],
+  split: (inputs, { axis, sizes }) =>
+    sizes.map((size) => ({ shape: inputs[0]!.shape.with(axis, size), dtype: inputs[0]!.dtype })),
   pad: (inputs, { before, after }) => [
     { shape: inputs[0]!.shape.map((size, axis) => size + before[axis]! + after[axis]!), dtype: inputs[0]!.dtype },
   ],
