@@ -6,6 +6,8 @@
  * is aligned per cluster of a base character and its marks, which is coarser than character by character.
  */
 
+import { LATER_COMPATIBLE, LATER_DECOMPOSED } from './unicode-versions.ts';
+
 /** `text`, with `starts[i]` and `ends[i]` the range in the original that unit `i` stands for. */
 export interface AlignedText {
   readonly text: string;
@@ -97,13 +99,26 @@ export function prependText(source: AlignedText, content: string): AlignedText {
 
 /** Applies a Unicode normalization form, aligned cluster by cluster. */
 export function normalizeForm(source: AlignedText, form: 'NFC' | 'NFD' | 'NFKC' | 'NFKD'): AlignedText {
-  const whole = source.text.normalize(form);
+  const whole = normalizeOlder(source.text, form);
   if (whole === source.text) return source;
-  const byCluster = replaceMatches(source, CLUSTER, (cluster) => cluster.normalize(form));
+  const byCluster = replaceMatches(source, CLUSTER, (cluster) => normalizeOlder(cluster, form));
   if (byCluster.text === whole) return byCluster;
   // A composition across clusters that the pattern doesn't know: the text is right, its alignment as a whole.
   return editText(source, [{ start: 0, end: source.text.length, content: whole }]);
 }
+
+/** As `String.normalize`, except that characters which the Rust library's tables don't decompose stay. */
+function normalizeOlder(text: string, form: 'NFC' | 'NFD' | 'NFKC' | 'NFKD'): string {
+  const kept = form === 'NFC' ? undefined : form === 'NFD' ? KEPT_BY_NFD : KEPT_BY_NFK;
+  if (kept === undefined || !kept.test(text)) return text.normalize(form);
+  return text
+    .split(kept)
+    .map((part, i) => (i % 2 === 1 ? part : part.normalize(form)))
+    .join('');
+}
+
+const KEPT_BY_NFD = new RegExp(`([${LATER_DECOMPOSED}])`, 'u');
+const KEPT_BY_NFK = new RegExp(`([${LATER_COMPATIBLE}])`, 'u');
 
 /** A base with its marks; Hangul syllables and jamo stay together because they compose. */
 const CLUSTER = /[\u1100-\u11ff\ua960-\ua97f\uac00-\ud7ff]+\p{M}*|\P{M}\p{M}*|\p{M}+/gu;

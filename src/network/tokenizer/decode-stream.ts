@@ -3,8 +3,9 @@
  *
  * A character's bytes may lie in several tokens, and a decoder may treat the first token of a text differently, so a
  * token can't be decoded alone. The window below holds the tokens since the last piece that came out and those of that
- * piece as context, as Hugging Face's `DecodeStream` does; where the window's text doesn't continue what came out (a
- * decoder that looks further back), the whole text is decoded instead, so the joined pieces always equal `decode`.
+ * piece as context, as Hugging Face's `DecodeStream` does. The joined pieces equal `decode`, except where a decoder takes
+ * back what it gave: a run of byte tokens that turns invalid late has no valid character for `decode`, but the stream
+ * has given those it saw; what follows is then decoded without context.
  */
 
 /** Takes ids, gives text. */
@@ -21,21 +22,17 @@ const REPLACEMENT = '\ufffd';
 /**
  * A stream over a decoder of whole id lists.
  *
- * @param decode the text of a list of ids
+ * @param decode gives the text of a list of ids
  */
 export function decodeStreamOf(decode: (ids: readonly number[]) => string): DecodeStream {
   let ids: number[] = [];
-  /** Ids from here on are decoded; those up to `settled` have come out. */
-  let from = 0;
+  /** The text of this many of `ids` has come out. */
   let settled = 0;
-  let emitted = '';
 
   function pending(): string {
-    const context = decode(ids.slice(from, settled));
-    const window = decode(ids.slice(from));
-    if (window.startsWith(context)) return window.slice(context.length);
-    const whole = decode(ids);
-    return whole.startsWith(emitted) ? whole.slice(emitted.length) : '';
+    const context = decode(ids.slice(0, settled));
+    const window = decode(ids);
+    return window.startsWith(context) ? window.slice(context.length) : decode(ids.slice(settled));
   }
 
   return {
@@ -43,19 +40,16 @@ export function decodeStreamOf(decode: (ids: readonly number[]) => string): Deco
       ids.push(id);
       const text = pending();
       if (text === '' || text.endsWith(REPLACEMENT)) return '';
-      from = settled;
+      // The tokens of the last piece stay as context; those before it go.
+      ids = ids.slice(settled);
       settled = ids.length;
-      emitted += text;
       return text;
     },
     flush() {
-      const whole = decode(ids);
-      const rest = whole.startsWith(emitted) ? whole.slice(emitted.length) : pending();
+      const text = pending();
       ids = [];
-      from = 0;
       settled = 0;
-      emitted = '';
-      return rest;
+      return text;
     },
   };
 }

@@ -11,6 +11,7 @@ import { byteCharacters } from './bytes.ts';
 import { badField, booleanAt, listOfFields, optionalFields, textAt, type Fields } from './fields.ts';
 import { patternAt, WHITESPACE } from './pattern.ts';
 import { precompiledNormalizer } from './precompiled.ts';
+import { FORMER_MARKS, LATER_FORMAT, LATER_MARKS, LATER_NONSPACING_MARKS } from './unicode-versions.ts';
 
 /** Rewrites a text before it is split. */
 export type Normalizer = (text: AlignedText) => AlignedText;
@@ -21,7 +22,9 @@ const SPACE_START = new RegExp(`^[${WHITESPACE}]+`, 'u');
 const SPACE_END = new RegExp(`[${WHITESPACE}]+$`, 'u');
 const NMT_REMOVED = new RegExp(String.raw`[\u0001-\u0008\u000b\u000e-\u001f\u007f\u008f\u009f]`, 'gu');
 const NMT_SPACES = new RegExp(String.raw`[\t\n\f\r\u1680\u200b-\u200f\u2028\u2029\u2581\ufeff\ufffd]`, 'gu');
-const BERT_REMOVED = /[\0\ufffd]|(?![\t\n\r])\p{C}/gu;
+const BERT_REMOVED = new RegExp(String.raw`[\0\ufffd\p{Co}]|(?![\t\n\r])\p{Cc}|(?![${LATER_FORMAT}])\p{Cf}`, 'gu');
+const ACCENT = new RegExp(String.raw`(?![${LATER_MARKS}])[\p{M}${FORMER_MARKS}]`, 'gu');
+const NONSPACING = new RegExp(String.raw`(?![${LATER_NONSPACING_MARKS}])\p{Mn}`, 'gu');
 const BERT_SPACES = new RegExp(`[${WHITESPACE}]`, 'gu');
 const CHINESE =
   /[\u4e00-\u9fff\u3400-\u4dbf\u{20000}-\u{2a6df}\u{2a700}-\u{2b73f}\u{2b740}-\u{2b81f}\u{2b920}-\u{2ceaf}\uf900-\ufaff\u{2f800}-\u{2fa1f}]/gu;
@@ -48,7 +51,7 @@ export function makeNormalizer(fields: Fields): Normalizer {
     case 'Strip':
       return strip(booleanAt(fields, 'strip_left'), booleanAt(fields, 'strip_right'));
     case 'StripAccents':
-      return (text) => replaceMatches(text, /\p{M}/gu, () => '');
+      return (text) => replaceMatches(text, ACCENT, () => '');
     case 'Nmt':
       return (text) =>
         replaceMatches(
@@ -112,7 +115,7 @@ function bertNormalizer(fields: Fields): Normalizer {
       ]);
       result = editText(result, edits);
     }
-    if (stripsAccents) result = replaceMatches(normalizeForm(result, 'NFD'), /\p{Mn}/gu, () => '');
+    if (stripsAccents) result = replaceMatches(normalizeForm(result, 'NFD'), NONSPACING, () => '');
     return lowers ? lowercase(result) : result;
   };
 }

@@ -7,7 +7,7 @@
  */
 import * as library from '@huggingface/tokenizers';
 import { show } from '../../core/errors.ts';
-import { badField, isRecord, joinPath, optionalFields, type Fields } from './fields.ts';
+import { badField, joinPath, optionalFields, type Fields } from './fields.ts';
 
 /** Rust's `char::is_whitespace` and `\s`. */
 export const WHITESPACE = String.raw`\p{White_Space}`;
@@ -46,7 +46,8 @@ function translate(regex: string): RegExp {
   const Split = exported.SplitPreTokenizer;
   if (typeof Split !== 'function') throw new Error('@huggingface/tokenizers has no SplitPreTokenizer');
   const made: unknown = Reflect.construct(Split, [{ type: 'Split', pattern: { Regex: regex }, invert: false }]);
-  if (isRecord(made) && made.pattern instanceof RegExp) return made.pattern;
+  // What it makes is callable, so it is a function with a pattern.
+  if (typeof made === 'function' && 'pattern' in made && made.pattern instanceof RegExp) return made.pattern;
   throw new Error('@huggingface/tokenizers gave no pattern');
 }
 

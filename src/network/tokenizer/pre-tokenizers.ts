@@ -9,6 +9,7 @@ import { show } from '../../core/errors.ts';
 import { prependText, replaceMatches, sliceText, type AlignedText } from './aligned-text.ts';
 import { byteCharacters } from './bytes.ts';
 import { badField, booleanAt, countAt, listOfFields, optionalFields, textAt, wordAt, type Fields } from './fields.ts';
+import { FORMER_PUNCTUATION, LATER_PUNCTUATION } from './unicode-versions.ts';
 import { literal, patternAt, PUNCTUATION, WHITESPACE, WORD } from './pattern.ts';
 
 /** Splits a piece into smaller ones. Pieces that come out empty are dropped. */
@@ -25,7 +26,7 @@ const GPT2 = new RegExp(
 );
 const WORDS = new RegExp(`[${WORD}]+|[^${WORD}${WHITESPACE}]+`, 'gu');
 const ONE_SPACE = new RegExp(`[${WHITESPACE}]`, 'gu');
-const ONE_PUNCTUATION = new RegExp(`[${PUNCTUATION}]`, 'gu');
+const ONE_PUNCTUATION = new RegExp(`(?![${LATER_PUNCTUATION}])[${PUNCTUATION}${FORMER_PUNCTUATION}]`, 'gu');
 const ONE_NUMBER = /\p{N}/gu;
 
 /**

@@ -6,7 +6,7 @@
  * Rust library: `truncation` and `padding` of the file are not applied (a prompt must never be cut silently), pairs of
  * texts are not encoded, and lone surrogates become U+FFFD.
  */
-import { FiducialError, show } from '../../core/errors.ts';
+import { show } from '../../core/errors.ts';
 import { addedTokensAt, makeAddedTokenSearch, type AddedToken, type MayStand } from './added-tokens.ts';
 import { alignText, sliceText, type AlignedText } from './aligned-text.ts';
 import { makeBpe } from './bpe.ts';
@@ -88,14 +88,14 @@ export function tokenizerFromJson(json: unknown, options: TokenizerOptions = {})
   const addedById = new Map(added.map((token) => [token.id, token]));
   const addedByContent = new Map(added.map((token) => [token.content, token]));
   const specialIds = new Set(specialTokens.values());
-  const searchRaw = makeAddedTokenSearch(
-    added.filter((token) => !token.isNormalized).map((token) => ({ token, text: token.content })),
-  );
-  const searchNormalized = makeAddedTokenSearch(
-    added
-      .filter((token) => token.isNormalized)
-      .map((token) => ({ token, text: normalize?.(alignText(token.content)).text ?? token.content })),
-  );
+  // What a token matches in the text is also what it decodes to: for a normalized one, its normalized content.
+  const textOf = ({ content, isNormalized }: AddedToken): string =>
+    isNormalized && normalize !== undefined ? normalize(alignText(content)).text : content;
+  const search = (tokens: readonly AddedToken[]): ReturnType<typeof makeAddedTokenSearch> =>
+    makeAddedTokenSearch(tokens.map((token) => ({ token, text: textOf(token) })));
+  const searchRaw = search(added.filter((token) => !token.isNormalized));
+  const searchNormalized = search(added.filter((token) => token.isNormalized));
+  const addedTexts = new Map(added.map((token) => [token.id, textOf(token)]));
   // Two functions for the tokenizer's life, by which models keep their caches apart.
   const allowAll = (): boolean => true;
   const allowText = (id: number): boolean => !specialIds.has(id);
@@ -147,8 +147,8 @@ export function tokenizerFromJson(json: unknown, options: TokenizerOptions = {})
   function decode(ids: Iterable<number>, { skipSpecialTokens = false }: DecodeOptions = {}): string {
     const tokens: string[] = [];
     for (const id of ids) {
-      const token = tokenOf(id);
-      if (token !== undefined && !(skipSpecialTokens && specialTokens.has(token))) tokens.push(token);
+      const token = addedTexts.get(id) ?? model.tokenOf(id);
+      if (token !== undefined && !(skipSpecialTokens && specialIds.has(id))) tokens.push(token);
     }
     return decodeTokens(tokens);
   }
@@ -173,16 +173,13 @@ function readAdded(
 ): { added: AddedToken[]; specialTokens: Map<string, number> } {
   const extra = new Set(named);
   const byContent = new Map<string, AddedToken>();
+  let nextId = model.size;
   for (const token of addedTokensAt(file)) {
-    const inModel = model.idOf(token.content);
-    if (inModel !== undefined && inModel !== token.id) {
-      throw new FiducialError(
-        'tokenizer.field',
-        `${file.file}: added_tokens gives ${show(token.content)} the id ${token.id}, model.vocab ${inModel}`,
-        'Make the two agree.',
-      );
-    }
-    byContent.set(token.content, { ...token, isSpecial: token.isSpecial || extra.has(token.content) });
+    // As the Rust library does: a token of the vocabulary keeps its id there, any other takes the next free one, and
+    // the id in the file is what the writer saw, which is the same unless the file was edited by hand.
+    const id = model.idOf(token.content) ?? byContent.get(token.content)?.id ?? nextId;
+    if (id >= nextId) nextId = id + 1;
+    byContent.set(token.content, { ...token, id, isSpecial: token.isSpecial || extra.has(token.content) });
   }
   const added = [...byContent.values()];
   const specialTokens = new Map(added.filter(({ isSpecial }) => isSpecial).map(({ content, id }) => [content, id]));
