@@ -1,4 +1,6 @@
 /** The store's public face: open one, export and import runs. See `store.ts` for what each word means. */
+export { openStore } from './open.ts';
+export { canonicalJson, cleanJson, sha256 } from './json.ts';
 export { reservedKinds } from './store.ts';
 export type {
   ArtefactInfo,

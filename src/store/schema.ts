@@ -1,0 +1,163 @@
+/**
+ * The store's tables, as numbered migrations that both dialects run, each in one transaction.
+ *
+ * `event` is the log and the only truth. `trial`, `checkpoint`, `reference` and the figures in `run` are derived from
+ * it in the same transaction. A published migration is never edited: a change is a new number. Types are written for
+ * SQLite; {@link forPostgres} translates the few words that differ.
+ */
+import { FiducialError } from '../core/errors.ts';
+import type { Connection, Database } from './database.ts';
+
+export interface Migration {
+  readonly version: number;
+  readonly title: string;
+  readonly statements: readonly string[];
+  /** What the statements cannot do: moves data. */
+  readonly move?: (tx: Connection) => Promise<void>;
+}
+
+export const migrations: readonly Migration[] = [
+  {
+    version: 1,
+    title: 'runs, events, artefacts, leases, cache',
+    statements: [
+      `CREATE TABLE head (id INTEGER PRIMARY KEY, seq INTEGER NOT NULL)`,
+      `INSERT INTO head (id, seq) VALUES (1, 0)`,
+      `CREATE TABLE run (
+        number IDENTITY, id TEXT NOT NULL UNIQUE, identity TEXT NOT NULL, method TEXT NOT NULL, spec TEXT NOT NULL,
+        parent TEXT, created_at INTEGER NOT NULL, updated_at INTEGER NOT NULL, status TEXT NOT NULL, reason TEXT,
+        last_seq INTEGER NOT NULL, measured INTEGER NOT NULL DEFAULT 0, undetermined INTEGER NOT NULL DEFAULT 0,
+        error INTEGER NOT NULL DEFAULT 0, calls INTEGER NOT NULL DEFAULT 0, input_tokens INTEGER NOT NULL DEFAULT 0,
+        output_tokens INTEGER NOT NULL DEFAULT 0, cost_usd REAL NOT NULL DEFAULT 0)`,
+      `CREATE INDEX run_created ON run (created_at, number)`,
+      `CREATE INDEX run_parent ON run (parent)`,
+      `CREATE TABLE event (
+        seq INTEGER PRIMARY KEY, run INTEGER NOT NULL, at INTEGER NOT NULL, kind TEXT NOT NULL, key TEXT,
+        data TEXT NOT NULL)`,
+      `CREATE UNIQUE INDEX event_once ON event (run, kind, key) WHERE key IS NOT NULL`,
+      `CREATE INDEX event_run ON event (run, seq)`,
+      `CREATE INDEX event_rare ON event (run, kind, seq) WHERE kind NOT IN ('trial', 'call', 'step')`,
+      `CREATE TABLE trial (
+        seq INTEGER PRIMARY KEY, run INTEGER NOT NULL, layer TEXT NOT NULL, set_name TEXT NOT NULL, item TEXT NOT NULL,
+        cluster TEXT, status TEXT NOT NULL, value REAL, why TEXT, transcript TEXT)`,
+      `CREATE INDEX trial_page ON trial (run, layer, seq, set_name, status)`,
+      `CREATE TABLE checkpoint (
+        run INTEGER NOT NULL, key TEXT NOT NULL, seq INTEGER NOT NULL, step INTEGER NOT NULL, ref TEXT NOT NULL,
+        PRIMARY KEY (run, key))`,
+      // Hashes come in no order, and each index over them dirties a page a row; so there is one, and the rest refer by
+      // number. An artefact that is mentioned before it is stored has a row of place "absent".
+      `CREATE TABLE artefact (
+        number IDENTITY, ref TEXT NOT NULL UNIQUE, size INTEGER NOT NULL, type TEXT NOT NULL, place TEXT NOT NULL,
+        bytes BLOB, touched_at INTEGER NOT NULL, purged_at INTEGER)`,
+      `CREATE TABLE chunk (
+        artefact INTEGER NOT NULL, part INTEGER NOT NULL, bytes BLOB NOT NULL, PRIMARY KEY (artefact, part))`,
+      `CREATE TABLE reference (
+        artefact INTEGER NOT NULL, run INTEGER NOT NULL, reason TEXT NOT NULL,
+        PRIMARY KEY (artefact, run, reason)) WITHOUT ROWID`,
+      `CREATE INDEX reference_run ON reference (run, reason)`,
+      `CREATE TABLE artefact_reference (
+        source INTEGER NOT NULL, target INTEGER NOT NULL, PRIMARY KEY (source, target)) WITHOUT ROWID`,
+      `CREATE INDEX artefact_reference_target ON artefact_reference (target)`,
+      `CREATE TABLE lease (
+        name TEXT PRIMARY KEY, owner TEXT NOT NULL, token INTEGER NOT NULL, expires_at INTEGER NOT NULL,
+        released INTEGER NOT NULL)`,
+      `CREATE TABLE cache (
+        scope TEXT NOT NULL, key TEXT NOT NULL, value TEXT NOT NULL, at INTEGER NOT NULL, expires_at INTEGER,
+        PRIMARY KEY (scope, key)) WITHOUT ROWID`,
+    ],
+  },
+  {
+    version: 2,
+    title: 'search over runs, named roots',
+    statements: [
+      `ALTER TABLE run ADD COLUMN search TEXT NOT NULL DEFAULT ''`,
+      `CREATE TABLE pin (name TEXT PRIMARY KEY, artefact INTEGER NOT NULL)`,
+    ],
+    move: async (tx) => {
+      for (const run of await tx.all<{ number: number; id: string; spec: string }>(
+        'SELECT number, id, spec FROM run',
+      )) {
+        await tx.run('UPDATE run SET search = $1 WHERE number = $2', [searchText(run.id, run.spec), run.number]);
+      }
+    },
+  },
+];
+
+export const currentVersion = migrations.at(-1)!.version;
+
+/** What {@link RunQuery}'s `text` is looked for in. */
+export function searchText(id: string, spec: string): string {
+  return `${id} ${spec}`.toLowerCase();
+}
+
+/** The statement as PostgreSQL says it. */
+export function forPostgres(statement: string): string {
+  return (
+    statement
+      .replace(/\bIDENTITY\b/, 'BIGINT GENERATED BY DEFAULT AS IDENTITY PRIMARY KEY')
+      .replaceAll(/\bINTEGER\b/g, 'BIGINT')
+      .replaceAll(/\bREAL\b/g, 'DOUBLE PRECISION')
+      .replaceAll(/\bBLOB\b/g, 'BYTEA')
+      .replaceAll(/\) WITHOUT ROWID/g, ')')
+      // Names sort and page by code point on both, whatever the server's locale.
+      .replaceAll(/\b(key|item|set_name|layer|name|scope) TEXT/g, '$1 TEXT COLLATE "C"')
+  );
+}
+
+function forSqlite(statement: string): string {
+  return statement.replace(/\bIDENTITY\b/, 'INTEGER PRIMARY KEY AUTOINCREMENT');
+}
+
+/**
+ * Brings the store to `to` (default: the newest version), one transaction a version. Returns the version reached.
+ * Throws `store.newer` where a newer program wrote it, `store.old` where `readOnly` forbids the migration.
+ */
+export async function migrate(
+  database: Database,
+  options: { readonly readOnly?: boolean; readonly to?: number } = {},
+): Promise<number> {
+  const to = options.to ?? currentVersion;
+  const found = await versionOf(database, database);
+  if (found > to) {
+    throw new FiducialError(
+      'store.newer',
+      `The store at ${database.address} has schema version ${found}; this program knows up to ${to}.`,
+      'Update fiducial to the version that wrote it, or use another store.',
+    );
+  }
+  if (found === to) return found;
+  if (options.readOnly === true) {
+    throw new FiducialError(
+      'store.old',
+      `The store at ${database.address} has schema version ${found}, and must be brought to ${to} before it is read.`,
+      'Open it once for writing (any command that records something does).',
+    );
+  }
+  for (const migration of migrations) {
+    if (migration.version > to) break;
+    await database.transaction(async (tx) => {
+      // Another process may have done it while this one waited for the lock.
+      if ((await versionOf(database, tx)) >= migration.version) return;
+      if (migration.version === 1) await tx.run('CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL)');
+      for (const statement of migration.statements) {
+        await tx.run(database.dialect === 'postgres' ? forPostgres(statement) : forSqlite(statement));
+      }
+      await migration.move?.(tx);
+      await tx.run(
+        `INSERT INTO meta (key, value) VALUES ('version', $1) ON CONFLICT (key) DO UPDATE SET value = excluded.value`,
+        [String(migration.version)],
+      );
+    });
+  }
+  return to;
+}
+
+async function versionOf(database: Database, connection: Connection): Promise<number> {
+  const tables =
+    database.dialect === 'postgres'
+      ? await connection.all(`SELECT 1 FROM pg_tables WHERE schemaname = current_schema() AND tablename = 'meta'`)
+      : await connection.all(`SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = 'meta'`);
+  if (tables.length === 0) return 0;
+  const rows = await connection.all<{ value: string }>(`SELECT value FROM meta WHERE key = 'version'`);
+  return Number(rows[0]?.value ?? 0);
+}
