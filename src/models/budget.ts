@@ -14,7 +14,7 @@ import type { Ask, Model, ReplyEvent, Usage } from './model.ts';
 import type { Ledger, Spending } from './ports.ts';
 import { costAt, type Price, type PriceBook } from './prices.ts';
 import { askBytes } from './reply.ts';
-import { abortReason, checkAborted, wrap } from './wrap.ts';
+import { abortReason, checkAborted, onAbort, wrap } from './wrap.ts';
 
 export interface BudgetOptions {
   /** Most to spend, in the price book's currency. Needs `prices`. */
@@ -166,14 +166,13 @@ function settled(wakers: Set<() => void>, signal: AbortSignal): Promise<void> {
     const end = (finish: () => void) => {
       wakers.delete(wake);
       clearTimeout(timer);
-      signal.removeEventListener('abort', onAbort);
+      stopListening();
       finish();
     };
     const wake = () => end(resolve);
-    const onAbort = () => end(() => reject(abortReason(signal)));
+    const stopListening = onAbort(signal, () => end(() => reject(abortReason(signal))));
     const timer = setTimeout(wake, pollMs);
     wakers.add(wake);
-    signal.addEventListener('abort', onAbort, { once: true });
   });
 }
 

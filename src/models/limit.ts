@@ -14,7 +14,7 @@ import { memoryRateCounter } from './memory.ts';
 import type { Model, RateSignals, ReplyEvent } from './model.ts';
 import type { RateCounter, RateLimit } from './ports.ts';
 import { askBytes } from './reply.ts';
-import { abortReason, checkAborted, wrap } from './wrap.ts';
+import { abortReason, checkAborted, onAbort, wrap } from './wrap.ts';
 
 export interface LimiterOptions {
   /** The resource's name in a shared counter: the endpoint's host and key's name. @default 'endpoint' */
@@ -187,23 +187,22 @@ export function createLimiter(options: LimiterOptions = {}): Limiter {
         return Promise.resolve(release(epoch));
       }
       return new Promise((resolve, reject) => {
-        const onAbort = () => {
+        const stopListening = onAbort(signal, () => {
           waiting.delete(waiter);
           reject(abortReason(signal));
           void pump();
-        };
+        });
         const waiter: Waiter = {
           tokens,
           grant(released) {
-            signal.removeEventListener('abort', onAbort);
+            stopListening();
             resolve(released);
           },
           fail(error) {
-            signal.removeEventListener('abort', onAbort);
+            stopListening();
             reject(error);
           },
         };
-        signal.addEventListener('abort', onAbort, { once: true });
         waiting.add(waiter);
         void pump();
       });

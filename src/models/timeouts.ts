@@ -7,7 +7,7 @@
  */
 import { endpointError } from './failure.ts';
 import type { Model } from './model.ts';
-import { abortReason, checkAborted, wrap } from './wrap.ts';
+import { abortReason, checkAborted, onAbort, wrap } from './wrap.ts';
 
 export interface TimeoutOptions {
   /** @default 300_000; a reply that is not streamed arrives whole, so this bounds all of its writing */
@@ -42,8 +42,7 @@ export function withTimeouts<M extends Model>(inner: M, options: TimeoutOptions 
     });
     // The race below may be over before the timer fires; the rejection then has no other listener.
     broken.catch(() => {});
-    const onAbort = () => fail(abortReason(signal));
-    signal.addEventListener('abort', onAbort, { once: true });
+    const stopListening = onAbort(signal, () => fail(abortReason(signal)));
 
     // One timer that looks at the clock when it fires, instead of one set and cleared an event.
     let isWaiting = false;
@@ -88,7 +87,7 @@ export function withTimeouts<M extends Model>(inner: M, options: TimeoutOptions 
       }
     } finally {
       clearTimeout(timer);
-      signal.removeEventListener('abort', onAbort);
+      stopListening();
       if (!isDone) {
         control.abort(signal.aborted ? abortReason(signal) : new Error('the reply is no longer wanted'));
         // Not awaited: a model that hangs would hang its caller here.

@@ -46,6 +46,33 @@ export function abortReason(signal: AbortSignal): Error {
   return signal.reason instanceof Error ? signal.reason : new Error(`cancelled: ${String(signal.reason)}`);
 }
 
+/**
+ * Calls `listener` when `signal` aborts, until the returned function is called.
+ *
+ * A run's one signal is heard by every call under way; one real listener a signal serves them all, where thousands would
+ * make Node warn of a leak.
+ */
+export function onAbort(signal: AbortSignal, listener: () => void): () => void {
+  let heard = listeners.get(signal);
+  if (heard === undefined) {
+    const all = new Set<() => void>();
+    heard = all;
+    listeners.set(signal, all);
+    signal.addEventListener(
+      'abort',
+      () => {
+        for (const each of [...all]) each();
+        all.clear();
+      },
+      { once: true },
+    );
+  }
+  heard.add(listener);
+  return () => void heard.delete(listener);
+}
+
+const listeners = new WeakMap<AbortSignal, Set<() => void>>();
+
 /** Waits; ends early with the signal's reason when it aborts. */
 export function pause(ms: number, signal: AbortSignal): Promise<void> {
   return new Promise((resolve, reject) => {
@@ -53,14 +80,13 @@ export function pause(ms: number, signal: AbortSignal): Promise<void> {
       reject(abortReason(signal));
       return;
     }
-    const onAbort = () => {
+    const stop = onAbort(signal, () => {
       clearTimeout(timer);
       reject(abortReason(signal));
-    };
+    });
     const timer = setTimeout(() => {
-      signal.removeEventListener('abort', onAbort);
+      stop();
       resolve();
     }, ms);
-    signal.addEventListener('abort', onAbort, { once: true });
   });
 }

@@ -14,7 +14,7 @@ import { endpointError } from '../failure.ts';
 import { plainAsk } from '../key.ts';
 import type { Ask, Capabilities, Model, ReplyEvent } from '../model.ts';
 import { asPrompt, estimateUsage, plainChat } from '../reply.ts';
-import { abortReason, checkAborted } from '../wrap.ts';
+import { abortReason, checkAborted, onAbort } from '../wrap.ts';
 import { replyEvents } from './reply-value.ts';
 
 export interface CommandOptions {
@@ -109,8 +109,7 @@ function run({ program, args, stdin, maxBytes, signal, options }: Run): Promise<
         child.kill('SIGKILL');
       }
     };
-    const onAbort = () => kill(abortReason(signal));
-    signal.addEventListener('abort', onAbort, { once: true });
+    const stopListening = onAbort(signal, () => kill(abortReason(signal)));
 
     child.stdout.on('data', (chunk: Buffer) => {
       bytes += chunk.length;
@@ -132,7 +131,7 @@ function run({ program, args, stdin, maxBytes, signal, options }: Run): Promise<
     child.stdin.on('error', () => {});
     child.stdin.end(stdin);
     child.on('error', (cause: NodeJS.ErrnoException) => {
-      signal.removeEventListener('abort', onAbort);
+      stopListening();
       reject(
         failure ??
           new FiducialError(
@@ -143,7 +142,7 @@ function run({ program, args, stdin, maxBytes, signal, options }: Run): Promise<
       );
     });
     child.on('close', (code, killedBy) => {
-      signal.removeEventListener('abort', onAbort);
+      stopListening();
       if (failure !== undefined) reject(failure);
       else if (code !== 0) {
         const words = complaint.replace(/\s+/g, ' ').trim().slice(0, complaintLength);

@@ -13,7 +13,7 @@ import type { Readable } from 'node:stream';
 import zlib from 'node:zlib';
 import { type FiducialError, isFiducialError } from '../../core/errors.ts';
 import { endpointError } from '../failure.ts';
-import { abortReason } from '../wrap.ts';
+import { abortReason, onAbort } from '../wrap.ts';
 
 export interface FetchLimits {
   /** Until the connection stands, TLS included. @default 10_000 */
@@ -100,6 +100,7 @@ class Exchange {
   private phase: 'connect' | 'headers' | 'idle' = 'connect';
   private phaseEnds: number;
   private timer: NodeJS.Timeout;
+  private readonly stopListening: () => void;
 
   constructor(url: URL, outgoing: Outgoing, limits: FetchLimits, deadline: number, signal: AbortSignal | undefined) {
     this.url = url;
@@ -109,7 +110,7 @@ class Exchange {
     this.deadline = deadline;
     this.phaseEnds = performance.now() + limits.connectMs;
     this.timer = setTimeout(this.watch, limits.connectMs);
-    signal?.addEventListener('abort', this.onAbort, { once: true });
+    this.stopListening = signal === undefined ? () => {} : onAbort(signal, () => this.fail(abortReason(signal)));
   }
 
   /** Sends the request; a kept-alive connection that the server had closed meanwhile is replaced once. */
@@ -257,7 +258,7 @@ class Exchange {
 
   finish(): void {
     clearTimeout(this.timer);
-    this.signal?.removeEventListener('abort', this.onAbort);
+    this.stopListening();
   }
 
   private enter(phase: 'headers' | 'idle', ms: number): void {
@@ -268,10 +269,6 @@ class Exchange {
   private touch(): void {
     this.phaseEnds = performance.now() + this.limits.idleMs;
   }
-
-  private readonly onAbort = (): void => {
-    if (this.signal !== undefined) this.fail(abortReason(this.signal));
-  };
 
   /** Looks at the clock and sleeps on: setting and clearing a timer for every piece would cost more. */
   private readonly watch = (): void => {
