@@ -35,3 +35,45 @@ show("bca", np.percentile(replicates, [100 * a1, 100 * a2]))
 show("percentile", np.percentile(replicates, [2.5, 97.5]))
 r = stats.bootstrap((sample,), np.mean, n_resamples=100000, random_state=1, method="BCa")
 show("bca of the mean", r.confidence_interval.low, r.confidence_interval.high, r.standard_error)
+
+print("# paired and two proportions")
+from itertools import product
+from scipy.optimize import brentq, minimize_scalar, minimize
+
+d = np.array([1.83, 0.5, -1.62, 2.48, 1.68, 1.88, -1.55, 3.06, 1.3, 0.25])
+show("sign flip", stats.permutation_test((d, 0 * d), lambda x, y: np.mean(x - y), permutation_type="samples").pvalue)
+tied = np.array([1, -1, 2, 2, 3, -2, 4, 4, 1, 5.0])
+ranks = stats.rankdata(abs(tied))
+sums = np.array([np.dot(s, ranks) for s in product((0, 1), repeat=len(tied))])
+seen = ranks[tied > 0].sum()
+show("wilcoxon exact with ties", np.mean(abs(sums - ranks.sum() / 2) >= abs(seen - ranks.sum() / 2)), seen)
+show("mcnemar mid-p", 2 * (stats.binom.cdf(0, 10, 0.5) + stats.binom.pmf(1, 10, 0.5) / 2), 2 * (stats.binom.cdf(12, 41, 0.5) + stats.binom.pmf(13, 41, 0.5) / 2))
+
+
+def miettinen(a, m, b, n, z=stats.norm.ppf(0.975)):
+    def score(diff):  # the likelihood is maximised by a general optimiser
+        f = lambda s: -(stats.binom.logpmf(a, m, s) + stats.binom.logpmf(b, n, s - diff))
+        lo, hi = max(0, diff), min(1, 1 + diff)
+        s = minimize_scalar(f, bounds=(lo, hi), method="bounded", options={"xatol": 1e-13}).x
+        v = (s * (1 - s) / m + (s - diff) * (1 - s + diff) / n) * (m + n) / (m + n - 1)
+        return (a / m - b / n - diff) / np.sqrt(v)
+    e = a / m - b / n
+    return [brentq(lambda t: score(t) - z, -0.999, e - 1e-9), brentq(lambda t: score(t) + z, e + 1e-9, 0.999)]
+
+
+show("miettinen-nurminen", miettinen(56, 70, 48, 80), miettinen(3, 12, 1, 10))
+
+
+def tango(both, first, second, neither, z=stats.norm.ppf(0.975)):
+    n = both + first + second + neither
+
+    def score(diff):  # constrained multinomial likelihood: p_second = q, p_first = q + diff, the rest shared
+        f = lambda q: -(first * np.log(q + diff) + second * np.log(q) + (n - first - second) * np.log(1 - 2 * q - diff))
+        lo, hi = max(0, -diff), (1 - diff) / 2
+        q = minimize_scalar(f, bounds=(lo + 1e-15, hi - 1e-15), method="bounded", options={"xatol": 1e-14}).x
+        return ((first - second) / n - diff) / np.sqrt((2 * q + diff - diff * diff) / n)
+    e = (first - second) / n
+    return [brentq(lambda t: score(t) - z, -0.999, e - 1e-9), brentq(lambda t: score(t) + z, e + 1e-9, 0.999)]
+
+
+show("tango", tango(20, 12, 2, 16), tango(43, 1, 9, 32))
