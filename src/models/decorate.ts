@@ -48,7 +48,7 @@ export interface Decorated<M extends Model> {
    * The same model for one trial or step: its calls are recorded under `scope`. Cheap; make one a trial, and one only,
    * because it counts equal asks.
    */
-  within(scope: string): M;
+  readonly within: (scope: string) => M;
 }
 
 /**

@@ -22,8 +22,8 @@ export interface LocalEndpoint {
   readonly url: string;
   readonly requests: readonly LocalRequest[];
   /** Most requests that were under way at once. */
-  peak(): number;
-  close(): Promise<void>;
+  readonly peak: () => number;
+  readonly close: () => Promise<void>;
 }
 
 /**

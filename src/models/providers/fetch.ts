@@ -11,9 +11,10 @@ import http from 'node:http';
 import https from 'node:https';
 import type { Readable } from 'node:stream';
 import zlib from 'node:zlib';
-import { type FiducialError, isFiducialError } from '../../core/errors.ts';
+import { isFiducialError } from '../../core/errors.ts';
 import { endpointError } from '../failure.ts';
 import { abortReason, onAbort } from '../wrap.ts';
+import { codeOf, networkError, notUtf8, redirected, timedOut, tooLarge } from './fetch-errors.ts';
 
 export interface FetchLimits {
   /** Until the connection stands, TLS included. @default 10_000 */
@@ -96,6 +97,7 @@ class Exchange {
   private readonly signal: AbortSignal | undefined;
   private readonly deadline: number;
   private request: http.ClientRequest | undefined;
+  private response: http.IncomingMessage | undefined;
   private failure: Error | undefined;
   private phase: 'connect' | 'headers' | 'idle' = 'connect';
   private phaseEnds: number;
@@ -109,7 +111,7 @@ class Exchange {
     this.signal = signal;
     this.deadline = deadline;
     this.phaseEnds = performance.now() + limits.connectMs;
-    this.timer = setTimeout(this.watch, limits.connectMs);
+    this.timer = setTimeout(this.watch, this.shortestMs());
     this.stopListening = signal === undefined ? () => {} : onAbort(signal, () => this.fail(abortReason(signal)));
   }
 
@@ -158,6 +160,7 @@ class Exchange {
 
   /** Reads what came back: whole for JSON and for error statuses, as a bounded stream for events. */
   async receive(response: http.IncomingMessage, expected: Expected): Promise<Response> {
+    this.response = response;
     this.enter('idle', this.limits.idleMs);
     const status = response.statusCode ?? 0;
     const isError = status >= 400;
@@ -203,6 +206,7 @@ class Exchange {
       }
       chunks.push(chunk);
     }
+    if (this.failure !== undefined) throw this.failure;
     return chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks);
   }
 
@@ -231,6 +235,7 @@ class Exchange {
             this.touch();
             const next = await iterator.next();
             if (next.done === true) {
+              if (this.failure !== undefined) throw this.failure;
               validate(undefined);
               stop();
               controller.close();
@@ -275,16 +280,23 @@ class Exchange {
     const now = performance.now();
     const end = Math.min(this.phaseEnds, this.deadline);
     if (now < end) {
-      const shortest = Math.min(this.limits.idleMs, this.limits.headersMs);
-      this.timer = setTimeout(this.watch, Math.max(1, Math.min(end - now, shortest)));
+      this.timer = setTimeout(this.watch, Math.max(1, Math.min(end - now, this.shortestMs())));
       return;
     }
     this.fail(timedOut(this.url, now >= this.deadline ? 'total' : this.phase, this.limits));
   };
 
+  /** No phase can end sooner than this, so the timer need not look more often. */
+  private shortestMs(): number {
+    const { connectMs, headersMs, idleMs, totalMs } = this.limits;
+    return Math.min(connectMs, headersMs, idleMs, totalMs);
+  }
+
   private fail(error: Error): void {
     this.failure = error;
     this.finish();
+    // The response too: to a body that ends with its connection, a cut connection is a proper end.
+    this.response?.destroy(error);
     this.request?.destroy(error);
   }
 
@@ -335,14 +347,6 @@ function redirectTarget(response: http.IncomingMessage, from: URL): URL | string
   // 301, 302 and 303 turn a POST into a GET: the ask would be lost.
   const isKept = status === 307 || status === 308;
   return isKept && target.origin === from.origin ? target : `${target.origin}${target.pathname}`;
-}
-
-function redirected(from: URL, to: string): FiducialError {
-  return endpointError(
-    'endpoint.redirect',
-    `${from.host} sends the request on to ${to}`,
-    'Keys and prompts are not sent on. If that address is right, use it as the base URL.',
-  );
 }
 
 function checkContentType(url: URL, header: string | undefined, expected: Expected): void {
@@ -399,75 +403,4 @@ function decode(response: http.IncomingMessage, url: URL): Readable {
     `${url.host} answered with the encoding ${JSON.stringify(encoding.slice(0, 40))}, which was not asked for`,
     'The endpoint must answer uncompressed, or with gzip, deflate or br.',
   );
-}
-
-function tooLarge(url: URL, most: number, what = 'the answer'): FiducialError {
-  return endpointError(
-    'endpoint.too-large',
-    `${url.host}: ${what} is larger than ${most} bytes and was cut off`,
-    'If answers of that size are meant, raise limits.maxBytes.',
-    { maybeBilled: true },
-  );
-}
-
-function notUtf8(url: URL): FiducialError {
-  return endpointError(
-    'endpoint.not-utf8',
-    `${url.host} answered with bytes that are not UTF-8`,
-    'JSON and event streams are UTF-8 by definition (RFC 8259); the endpoint must send it.',
-    { maybeBilled: true },
-  );
-}
-
-function timedOut(url: URL, phase: 'connect' | 'headers' | 'idle' | 'total', limits: FetchLimits): FiducialError {
-  const setting = `${phase}Ms` as const;
-  const what = {
-    connect: 'did not accept a connection within',
-    headers: 'did not begin to answer within',
-    idle: 'went silent in the middle of its answer for',
-    total: 'was not done with its answer within',
-  }[phase];
-  return endpointError(
-    'endpoint.timeout',
-    `${url.host} ${what} ${limits[setting] / 1000} s`,
-    `If the endpoint is only slow, raise limits.${setting}.`,
-    { retriable: phase !== 'total', maybeBilled: phase !== 'connect' },
-  );
-}
-
-function networkError(url: URL, error: unknown): FiducialError {
-  const code = codeOf(error) ?? '';
-  const at = url.host;
-  if (code === 'HPE_HEADER_OVERFLOW') {
-    return endpointError('endpoint.headers', `${at} sent more headers than a reply can need`, 'Mend the endpoint.');
-  }
-  if (code.startsWith('HPE_')) {
-    return endpointError('endpoint.not-http', `${at} does not speak HTTP (${code})`, 'Check the address and its port.');
-  }
-  if (code.startsWith('Z_') || code.startsWith('ERR_BROTLI') || code.startsWith('ERR__ERROR')) {
-    return endpointError('endpoint.encoding', `${at} sent a compressed body that is broken (${code})`, 'Mend it.');
-  }
-  if (/^(ECONNREFUSED|ENOTFOUND|EAI_AGAIN|EHOSTUNREACH|ENETUNREACH|ENETDOWN|EADDRNOTAVAIL)$/.test(code)) {
-    return endpointError(
-      'endpoint.unreachable',
-      `${at} cannot be reached (${code})`,
-      code === 'ECONNREFUSED' ? 'Start the server, or check its port.' : 'Check the host’s name and the network.',
-      { retriable: true },
-    );
-  }
-  if (/CERT|SSL|TLS|ALTNAME|SELF_SIGNED|UNABLE_TO/.test(code)) {
-    return endpointError('endpoint.certificate', `${at} has no valid certificate (${code})`, 'Mend its certificate.');
-  }
-  // What is left (ECONNRESET, EPIPE, "aborted" in the middle of a body) is a connection that broke.
-  return endpointError(
-    'endpoint.reset',
-    `${at} broke the connection off${code === '' ? '' : ` (${code})`}`,
-    'Try again; if it happens each time, look at the endpoint’s logs.',
-    { retriable: true, maybeBilled: true },
-  );
-}
-
-function codeOf(error: unknown): string | undefined {
-  const code = error instanceof Error && 'code' in error ? error.code : undefined;
-  return typeof code === 'string' ? code : undefined;
 }
