@@ -135,7 +135,8 @@ export class ArtefactStore implements Artefacts {
         'Restore the store from a copy, or import an export of the run; fiducial doctor lists everything that is damaged.',
       );
     }
-    return bytes;
+    // Plain bytes from every place, not one driver's Buffer.
+    return new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   }
 
   async #read(

@@ -224,7 +224,10 @@ async function writeArtefacts(tx: Connection, writes: readonly Write[]): Promise
     `ON CONFLICT (ref) DO UPDATE SET size = excluded.size, type = excluded.type, place = excluded.place, bytes = excluded.bytes, purged_at = NULL,
       touched_at = CASE WHEN excluded.touched_at > artefact.touched_at THEN excluded.touched_at ELSE artefact.touched_at END`,
   );
-  const numbers = await numberArtefacts(tx, all.flatMap(({ write }) => [write.hex, ...write.mentions]));
+  const numbers = await numberArtefacts(
+    tx,
+    all.flatMap(({ write }) => [write.hex, ...write.mentions]),
+  );
   for (const { write } of all) {
     if (write.place === 'chunks') await writeChunks(tx, numbers.get(write.hex)!, write.bytes!);
   }

@@ -311,7 +311,15 @@ export class StoredRun implements Run {
   // ---------------------------------------------------------------------------------------------------------- labels
 
   async askLabel(question: LabelQuestion): Promise<void> {
-    await this.#write('label.asked', labelKey(question), question);
+    const { redact } = this.#parts;
+    // Before the key is put together: inside JSON a secret could be escaped, and pass.
+    const clean = {
+      ...question,
+      name: cleanName('The question', question.name, redact),
+      item: cleanName('The item', question.item, redact),
+      ...(question.set === undefined ? {} : { set: cleanName('The set', question.set, redact) }),
+    };
+    await this.#write('label.asked', labelKey(clean), clean);
   }
 
   async questions(all = false): Promise<readonly LabelQuestion[]> {
