@@ -183,10 +183,11 @@ function readAdded(
   }
   const added = [...byContent.values()];
   const specialTokens = new Map(added.filter(({ isSpecial }) => isSpecial).map(({ content, id }) => [content, id]));
-  // A name in the configuration that only the vocabulary holds is special too: the model must not make it from text.
+  // A name in the configuration that only the vocabulary holds is special too, so the model must not make it from
+  // text; but some configurations name an ordinary token for padding ("!"), which text must keep.
   for (const name of extra) {
     const id = model.idOf(name);
-    if (id !== undefined) specialTokens.set(name, id);
+    if (id !== undefined && /^(?:<.+>|\[.+\])$/su.test(name)) specialTokens.set(name, id);
   }
   return { added, specialTokens };
 }
