@@ -157,7 +157,17 @@ describe('cache', () => {
     now = 100;
     expect((await collect(layer, fixed)).text).toBe('2');
     expect((await collect(cached(model, { cache, scope: 'other' }), fixed)).text).toBe('3');
-    expect((await collect(cached(wrap(model, (a, s, o) => model.reply(a, s, o), { id: 'another' }), { cache }), fixed)).text).toBe('4');
+    expect(
+      (
+        await collect(
+          cached(
+            wrap(model, (a, s, o) => model.reply(a, s, o), { id: 'another' }),
+            { cache },
+          ),
+          fixed,
+        )
+      ).text,
+    ).toBe('4');
   });
   test('a hit is marked in the log and costs nothing', async () => {
     const log = memoryCallLog();

@@ -105,6 +105,9 @@ export function createLimiter(options: LimiterOptions = {}): Limiter {
           concurrency = Math.max(1, concurrency / 2);
           epoch++;
         }
+        // Only at a fresh answer: after a storm has passed, the first call finds out for those behind it.
+        const forMs = at - overloadedSince;
+        if (forMs > patienceMs) failAll(waiting, overloaded(name, forMs));
       } else if (isSuccess) {
         overloadedSince = undefined;
         concurrency = Math.min(maxConcurrency, concurrency + (isDoubling ? 1 : 1 / concurrency));
@@ -141,15 +144,8 @@ export function createLimiter(options: LimiterOptions = {}): Limiter {
           return;
         }
         const at = now();
-        if (overloadedSince !== undefined && at - overloadedSince > patienceMs && active > 0) {
-          failAll(waiting, overloaded(name, at - overloadedSince));
-          continue;
-        }
-        if (active >= Math.floor(concurrency)) {
-          // A release pumps again; the timer only serves the patience check.
-          if (overloadedSince !== undefined) wakeIn(overloadedSince + patienceMs - at + 1);
-          return;
-        }
+        // A release pumps again.
+        if (active >= Math.floor(concurrency)) return;
         if (at < pausedUntil) {
           wakeIn(pausedUntil - at);
           return;

@@ -61,7 +61,7 @@ export function onAbort(signal: AbortSignal, listener: () => void): () => void {
     signal.addEventListener(
       'abort',
       () => {
-        for (const each of [...all]) each();
+        for (const each of all) each();
         all.clear();
       },
       { once: true },
