@@ -30,6 +30,11 @@ export function isRepositoryId(id: string): boolean {
   return /^(?:[\w-][\w.-]{0,95}\/)?[\w-][\w.-]{0,95}$/.test(id) && !id.includes('..') && !id.includes('--');
 }
 
+/** Whether `revision` can name a branch, tag or commit, and can't lead out of the cache's folders. */
+export function isRevision(revision: string): boolean {
+  return /^[\w.+@-]+(?:\/[\w.+@-]+)*$/.test(revision) && !revision.split('/').some((part) => /^\.+$/.test(part));
+}
+
 /** The folder of one repository inside the cache. */
 export function repositoryFolder(id: string, cacheFolder: string): string {
   return join(cacheFolder, `models--${id.replaceAll('/', '--')}`);
@@ -81,11 +86,11 @@ export function pickleHint(file: string): string {
 }
 
 async function commitOf(repository: string, revision: string): Promise<string> {
-  if (revision.split('/').some((part) => part === '' || part === '.' || part === '..') || revision.includes('\\')) {
+  if (!isRevision(revision)) {
     throw new FiducialError(
       'checkpoint.absent',
       `revision ${show(revision)} is not a branch, tag or commit`,
-      'Name one.',
+      'Name one that the repository has.',
     );
   }
   try {

@@ -22,3 +22,4 @@ export {
 } from './folder.ts';
 export { hubCacheFolder, isRepositoryId, resolveModel, type ResolveOptions } from './hub-cache.ts';
 export { hashCheckpoint, saveAdapter, saveCheckpoint, type AdapterToSave, type CheckpointToSave } from './save.ts';
+export { downloadModel, type DownloadOptions, type DownloadProgress } from './download.ts';
