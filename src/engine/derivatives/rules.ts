@@ -162,6 +162,7 @@ function prodRule(node: NodeOf<'prod'>, g: readonly (Tensor | undefined)[]): Ten
 
 function othersProduct(x: Tensor, axis: number): Tensor {
   const size = x.shape[axis]!;
+  if (size === 0) return x;
   const parts = Array.from({ length: size }, (_, i) => narrow(x, axis, i, i + 1));
   const prefix: (Tensor | undefined)[] = [undefined];
   for (let i = 1; i < size; i++)

@@ -7,8 +7,10 @@
  */
 import type { DType } from '../dtype.ts';
 import { elementCount, type NodeOf, type Tensor } from '../graph.ts';
+import type { OnnxAttribute } from '../onnx/model.ts';
 import type { OperatorName } from '../operators/attributes.ts';
 import type { Lowering } from './context.ts';
+import { rotaryRule } from './rotary.ts';
 
 type LoweringRule<K extends OperatorName> = (node: NodeOf<K>, to: Lowering) => void;
 
@@ -31,19 +33,33 @@ const same =
     );
   };
 
-/** Kernels exist for some types only: compute in one that has them, and convert back. */
+/**
+ * Kernels exist for some types of the last operand only: convert the operands of its type from position `from` on,
+ * compute in a type that has them, and convert back.
+ */
 const through =
-  (type: string, accepts: readonly DType[], via: DType) =>
-  (node: { readonly inputs: readonly Tensor[]; readonly outputs: readonly Tensor[] }, to: Lowering): void => {
+  (
+    type: string,
+    lacks: readonly DType[],
+    via: DType,
+    from = 0,
+    attributes: Readonly<Record<string, OnnxAttribute>> = {},
+  ) =>
+  (
+    operands: readonly string[],
+    node: { readonly inputs: readonly Tensor[]; readonly outputs: readonly Tensor[] },
+    to: Lowering,
+  ): void => {
     const { dtype } = node.inputs.at(-1)!;
-    if (accepts.includes(dtype)) return same(type)(node, to);
-    const operands = node.inputs.map((input) =>
-      input.dtype === 'bool' && node.inputs.length === 3 ? to.nameOf(input) : castTo(to, to.nameOf(input), via),
+    const outputs = resultNames(node, to);
+    if (!lacks.includes(dtype)) {
+      to.add(type, operands, attributes, { outputs });
+      return;
+    }
+    const converted = operands.map((name, i) =>
+      i >= from && node.inputs[i]!.dtype === dtype ? castTo(to, name, via) : name,
     );
-    const result = to.add(type, operands);
-    const out = node.outputs[0]!;
-    if (out.dtype === 'bool') to.add('Identity', [result], {}, { outputs: [to.nameOf(out)] });
-    else castTo(to, result, out.dtype, to.nameOf(out));
+    castTo(to, to.add(type, converted, attributes), dtype, outputs[0]);
   };
 
 const onnxType = { float32: 1, uint8: 2, int8: 3, int32: 6, int64: 7, bool: 9, float16: 10, bfloat16: 16 } as const;
@@ -71,6 +87,11 @@ const reduceWith =
     if (axes.length === 0) {
       // ONNX reads no axes as all of them.
       to.add('Identity', operandNames(node, to), {}, { outputs });
+      return;
+    }
+    if (x.size === 0 && type === 'ReduceMean') {
+      // The mean of nothing is not a number; the kernel says 0.
+      to.setName(node.outputs[0]!, to.filled(NaN, node.outputs[0]!.shape, x.dtype));
       return;
     }
     if (x.size >= 4096 && type === 'ReduceSum' && x.dtype === 'float32' && isLeading(axes) && axes.length < x.rank) {
@@ -106,7 +127,12 @@ function matmulRule(node: NodeOf<'matmul'>, to: Lowering): void {
   const outputs = resultNames(node, to);
   const transposes = { transA: { int: Number(transposeA) }, transB: { int: Number(transposeB) } };
   const isPlain = !transposeA && !transposeB && scale === 1;
-  if (a.rank === 2 && b.rank === 2 && a.size > 0 && b.size > 0) {
+  if (a.size === 0 || b.size === 0) {
+    // FusedMatMul leaves its result as it finds it where nothing is summed.
+    to.setName(node.outputs[0]!, to.filled(0, node.outputs[0]!.shape, a.dtype));
+    return;
+  }
+  if (a.rank === 2 && b.rank === 2) {
     to.add('Gemm', operandNames(node, to), { ...transposes, alpha: { float: scale } }, { outputs });
   } else if (isPlain) to.add('MatMul', operandNames(node, to), {}, { outputs });
   else if (to.device === 'cpu' && a.dtype === 'float32') {
@@ -175,47 +201,26 @@ function crossEntropyRule(node: NodeOf<'crossEntropy'>, to: Lowering): void {
 function scatterAddRowsRule(node: NodeOf<'scatterAddRows'>, to: Lowering): void {
   const [data, indices, updates] = node.inputs as [Tensor, Tensor, Tensor];
   const rest = updates.shape.slice(1);
+  if (updates.size === 0) {
+    to.add('Identity', [to.nameOf(data)], {}, { outputs: resultNames(node, to) });
+    return;
+  }
   const wide = to.add('Reshape', [to.nameOf(indices), to.ints([indices.size, ...rest.map(() => 1)])], {
     allowzero: { int: 1 },
   });
   const expanded = to.add('Expand', [wide, to.ints(updates.shape)]);
-  const attributes = { axis: { int: 0 }, reduction: { text: 'add' } };
-  to.add('ScatterElements', [to.nameOf(data), expanded, to.nameOf(updates)], attributes, {
-    outputs: resultNames(node, to),
-  });
+  scatterElements(to, node, [to.nameOf(data), expanded, to.nameOf(updates)], 0);
 }
 
-function rotaryRule(node: NodeOf<'rotary'>, to: Lowering): void {
-  const [x, cos, sin] = node.inputs as [Tensor, Tensor, Tensor];
-  const { interleaved } = node.attributes;
-  const y = node.outputs[0]!;
-  const width = x.shape.at(-1)!;
-  if (to.device === 'cpu' && cos.rank === 2 && sin.rank === 2 && x.dtype === 'float32' && x.size > 0) {
-    const time = x.shape.at(-2)!;
-    const shape = [1, x.size / (time * width), time, width];
-    const flat = to.add('Reshape', [to.nameOf(x), to.ints(shape)]);
-    const table = (name: string): string => to.add('Reshape', [name, to.ints([1, time, width / 2])]);
-    const turned = to.add('RotaryEmbedding', [flat, table(to.nameOf(cos)), table(to.nameOf(sin))], {
-      interleaved: { int: Number(interleaved) },
-    });
-    to.add('Reshape', [turned, to.ints(y.shape)], {}, { outputs: [to.nameOf(y)] });
-    return;
-  }
-  const half = width / 2;
-  const part = (start: number, end: number, step: number): string =>
-    to.add('Slice', [to.nameOf(x), to.ints([start]), to.ints([end]), to.ints([x.rank - 1]), to.ints([step])]);
-  const [x1, x2] = interleaved ? [part(0, width, 2), part(1, width, 2)] : [part(0, half, 1), part(half, width, 1)];
-  const times = (a: string, b: Tensor): string => to.add('Mul', [a, to.nameOf(b)]);
-  const first = to.add('Sub', [times(x1, cos), times(x2, sin)]);
-  const second = to.add('Add', [times(x2, cos), times(x1, sin)]);
-  if (!interleaved) {
-    to.add('Concat', [first, second], { axis: { int: x.rank - 1 } }, { outputs: [to.nameOf(y)] });
-    return;
-  }
-  const pairShape = to.ints([...x.shape.slice(0, -1), half, 1]);
-  const column = (name: string): string => to.add('Reshape', [name, pairShape], { allowzero: { int: 1 } });
-  const pairs = to.add('Concat', [column(first), column(second)], { axis: { int: x.rank } });
-  to.add('Reshape', [pairs, to.ints(y.shape)], { allowzero: { int: 1 } }, { outputs: [to.nameOf(y)] });
+/** The CPU has no float16 kernel that adds. */
+function scatterElements(
+  to: Lowering,
+  node: { readonly inputs: readonly Tensor[]; readonly outputs: readonly Tensor[] },
+  operands: readonly string[],
+  axis: number,
+): void {
+  const attributes = { axis: { int: axis }, reduction: { text: 'add' } };
+  through('ScatterElements', to.device === 'cpu' ? ['float16'] : [], 'float32', 0, attributes)(operands, node, to);
 }
 
 /** Where(condition, x, x): a copy that no optimiser merges or moves before the ticket's value is known. */
@@ -299,7 +304,9 @@ export const loweringRules: { readonly [K in OperatorName]: LoweringRule<K> } = 
   greaterOrEqual: same('GreaterOrEqual'),
   and: same('And'),
   or: same('Or'),
-  where: through('Where', ['float32', 'float16', 'int64', 'int32', 'uint8'], 'int32'),
+  where: (node, to) => {
+    through('Where', ['bool', 'int8'], 'int32', 1)(operandNames(node, to), node, to);
+  },
 
   matmul: matmulRule,
   linear: linearRule,
@@ -328,6 +335,11 @@ export const loweringRules: { readonly [K in OperatorName]: LoweringRule<K> } = 
   },
   topK: (node, to) => {
     const { k, axis, largest } = node.attributes;
+    if (node.outputs[0]!.size === 0) {
+      // The kernel divides by the number of rows and ends the process.
+      for (const output of node.outputs) to.setName(output, to.filled(0, output.shape, output.dtype));
+      return;
+    }
     const attributes = { axis: { int: axis }, largest: { int: Number(largest) }, sorted: { int: 1 } };
     to.add('TopK', [...operandNames(node, to), to.ints([k])], attributes, { outputs: resultNames(node, to) });
   },
@@ -430,8 +442,7 @@ export const loweringRules: { readonly [K in OperatorName]: LoweringRule<K> } = 
     );
   },
   scatterAddAlongAxis: (node, to) => {
-    const attributes = { axis: { int: node.attributes.axis }, reduction: { text: 'add' } };
-    to.add('ScatterElements', operandNames(node, to), attributes, { outputs: resultNames(node, to) });
+    scatterElements(to, node, operandNames(node, to), node.attributes.axis);
   },
   rotary: rotaryRule,
   matmulQuantised: (node, to) => {
