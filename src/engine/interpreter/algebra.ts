@@ -12,7 +12,7 @@ function unpack(bytes: ArrayLike<number>, position: number, bits: 4 | 8): number
 }
 
 export const algebra = {
-  matmul: (inputs, { transposeA, transposeB }, results) => {
+  matmul: (inputs, { transposeA, transposeB, scale }, results) => {
     const [a, b] = inputs as [Value, Value];
     const inner = a.shape.at(transposeA ? -2 : -1)!;
     return [
@@ -24,7 +24,7 @@ export const algebra = {
             broadcastAt(a, transposeA ? [...batch, k, row] : [...batch, row, k]) *
             broadcastAt(b, transposeB ? [...batch, column, k] : [...batch, k, column]),
         );
-        return total(products);
+        return scale * total(products);
       }),
     ];
   },

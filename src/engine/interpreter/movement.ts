@@ -34,6 +34,11 @@ export const movement = {
   slice: ([x], { starts, steps }, [result]) => [
     readAt(x!, result!, (index) => index.map((i, axis) => starts[axis]! + i * steps[axis]!)),
   ],
+  split: ([x], { axis, sizes }, results) =>
+    results.map((result, part) => {
+      const start = sizes.slice(0, part).reduce((sum, size) => sum + size, 0);
+      return readAt(x!, result, (index) => replaced(index, axis, start + index[axis]!));
+    }),
   pad: ([x], { before, value }, [result]) => [
     indices(result!.shape).map((index) => {
       const own = index.map((i, axis) => i - before[axis]!);
