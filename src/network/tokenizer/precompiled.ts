@@ -38,7 +38,7 @@ export function precompiledNormalizer(fields: Fields): (text: AlignedText) => Al
     const add = (start: number, chunk: string, content: string): void => {
       if (content !== chunk) edits.push({ start, end: start + chunk.length, content });
     };
-    for (const { segment, index } of graphemes.segment(text.text)) {
+    for (const { segment, index } of clusters(text.text)) {
       const whole = Buffer.byteLength(segment) < 6 ? rewrite(segment) : undefined;
       if (whole !== undefined) {
         add(index, segment, whole);
@@ -53,6 +53,35 @@ export function precompiledNormalizer(fields: Fields): (text: AlignedText) => Al
     return editText(text, edits);
   };
 }
+
+/**
+ * The grapheme clusters of `text`. `Intl.Segmenter` takes quadratic time, so it is given a window at a time; a window's
+ * last cluster may go on beyond it, and is where the next one starts.
+ */
+function* clusters(text: string): Generator<{ segment: string; index: number }> {
+  let size = WINDOW;
+  for (let start = 0; start < text.length;) {
+    const window = text.slice(start, start + size);
+    const isLast = start + window.length === text.length;
+    if (ASCII_LINE.test(window)) {
+      // Each ASCII character but a carriage return is a cluster, the window's last one if nothing joins it.
+      const whole = isLast ? window.length : window.length - 1;
+      for (let i = 0; i < whole; i++) yield { segment: window[i]!, index: start + i };
+      start += whole;
+      continue;
+    }
+    const found = [...graphemes.segment(window)];
+    if (!isLast) found.pop();
+    for (const { segment, index } of found) yield { segment, index: start + index };
+    const last = found.at(-1);
+    // A single cluster that fills the window: look at more of the text.
+    size = last === undefined ? size * 2 : WINDOW;
+    start += last === undefined ? 0 : last.index + last.segment.length;
+  }
+}
+
+const WINDOW = 256;
+const ASCII_LINE = /^[\t\n -~]*$/;
 
 /** The value of the shortest key of the trie that starts `key`; a step out of the array is no match. */
 function shortestPrefix(units: Uint32Array, key: Uint8Array): number | undefined {

@@ -85,6 +85,20 @@ describe('tokenizers as the Rust library has them', () => {
   });
 });
 
+describe('long texts', () => {
+  test('clusters are the same wherever a window of the charsmap ends', () => {
+    const tokenizer = tokenizers.get('t5')!;
+    const cluster = `e${'\u0301'.repeat(300)}`;
+    const word = 'か\u3099 🇩🇪 ﬁ\r\nab ';
+    for (const before of [0, 1, 2, 3, 250, 253, 254, 255, 256, 257]) {
+      const text = `${'x'.repeat(before)} ${word}`;
+      const alone = tokenizer.encode(word, { addSpecialTokens: false });
+      expect(tokenizer.encode(text, { addSpecialTokens: false }).slice(-alone.length)).toEqual(alone);
+      expect(tokenizer.encode(text + cluster).length).toBeGreaterThan(alone.length);
+    }
+  });
+});
+
 describe('special tokens in text', () => {
   test.each(each)('$name: none comes out of text, wherever it stands', ({ tokenizer }) => {
     const unknown = new Set(['<unk>', '[UNK]']);
