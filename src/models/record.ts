@@ -68,7 +68,7 @@ export function record<M extends Model>(inner: M, options: RecordOptions): M {
         attempts: trace.attempts.map((attempt) =>
           attempt.error === undefined
             ? attempt
-            : { ms: attempt.ms, error: { code: attempt.error.code, message: redactor.text(attempt.error.message) } },
+            : { ms: attempt.ms, error: { code: attempt.error.code, message: redactor.excerpt(attempt.error.message) } },
         ),
         cached: trace.cached,
         ...(error === undefined ? {} : { error: { code: error.code, message: error.message, hint: error.hint } }),

@@ -25,6 +25,8 @@ export interface RedactOptions {
 
 export interface Redactor {
   text(text: string): string;
+  /** A text that may have been shortened, as errors quote answers: the beginnings of secrets are masked too. */
+  excerpt(text: string): string;
   /** Strings and keys anywhere inside a JSON value; the same object when nothing was masked. */
   json(value: Json): Json;
   /** A copy of the error, its causes and their stacks, always a FiducialError. */
@@ -68,6 +70,14 @@ export function createRedactor(options: RedactOptions = {}): Redactor {
     }
     return masked;
   };
+
+  const beginnings = exact.map((word) => escape(word.slice(0, beginningLength(word))));
+  const cutPattern = new RegExp(
+    [...beginnings, ...cutShapes].map((source) => `(?:${source}[^\\s"'…]*)`).join('|'),
+    'g',
+  );
+  const maskExcerpt = (text: string): string =>
+    mask(text).replace(cutPattern, (found) => (exempt.has(found) ? found : '[redacted:cut off]'));
 
   const maskJson = (value: Json): Json => {
     if (typeof value === 'string') return mask(value);
@@ -130,7 +140,7 @@ export function createRedactor(options: RedactOptions = {}): Redactor {
   };
 
   const maskError = (error: unknown, depth = 0): Error => {
-    const message = mask(error instanceof Error ? error.message : String(error));
+    const message = maskExcerpt(error instanceof Error ? error.message : String(error));
     // Causes may carry whole requests in properties of their own; only name, message, code and stack go on.
     const cause =
       error instanceof Error && error.cause !== undefined && depth < deepestCause
@@ -139,7 +149,7 @@ export function createRedactor(options: RedactOptions = {}): Redactor {
     const options = cause === undefined ? undefined : { cause };
     let copy: Error;
     if (error instanceof FiducialError) {
-      copy = copyFailure(error, new FiducialError(error.code, message, mask(error.hint), options));
+      copy = copyFailure(error, new FiducialError(error.code, message, maskExcerpt(error.hint), options));
     } else if (depth === 0) {
       copy = new FiducialError(
         'model.failed',
@@ -148,12 +158,13 @@ export function createRedactor(options: RedactOptions = {}): Redactor {
         options,
       );
     } else copy = Object.assign(new Error(message, options), codeOf(error));
-    if (error instanceof Error && error.stack !== undefined) copy.stack = mask(error.stack);
+    if (error instanceof Error && error.stack !== undefined) copy.stack = maskExcerpt(error.stack);
     return copy;
   };
 
   return {
     text: mask,
+    excerpt: maskExcerpt,
     json: maskJson,
     error: (error) => maskError(error) as FiducialError,
     events: (events) => joinNeighbours(events).map((event) => maskEvent(event)),
@@ -207,6 +218,11 @@ function isSecretName(name: string): boolean {
   return /(^|_)(API_?KEY|KEY|TOKEN|SECRET|PASSWORD|PASSWD|CREDENTIALS?|ACCESS_KEY_ID|PAT|DSN)$/i.test(name);
 }
 
+/** How much of a secret's beginning gives it away; a scheme such as `postgres` at its head is a word by itself. */
+function beginningLength(secret: string): number {
+  return /^[a-z]{4,}/i.test(secret) ? Math.max(shortestSecret, Math.ceil(secret.length / 2)) : shortestSecret;
+}
+
 function codeOf(error: unknown): { code?: string } {
   const code = error instanceof Error && 'code' in error ? error.code : undefined;
   return typeof code === 'string' ? { code } : {};
@@ -218,6 +234,14 @@ function escape(word: string): string {
 
 const shortestSecret = 8;
 const deepestCause = 4;
+
+/** The heads of the shapes below, for what was cut off before it was long enough to match one. */
+const cutShapes: readonly string[] = [
+  String.raw`\bsk-[A-Za-z0-9_-]{4,}(?=…)`,
+  String.raw`\bAIza[0-9A-Za-z_-]{4,}(?=…)`,
+  String.raw`\b(?:gh[pousr]_|github_pat_|hf_|xox[abprs]-)[A-Za-z0-9_-]{4,}(?=…)`,
+  String.raw`\bBearer [A-Za-z0-9._~+/-]{4,}(?=…)`,
+];
 
 /** Credentials whose issuers document a recognisable shape. */
 const credentialShapes: readonly RegExp[] = [
