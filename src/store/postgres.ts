@@ -2,10 +2,11 @@
  * PostgreSQL through pg: one schema on a server that many machines write to.
  *
  * Every write transaction takes one advisory lock first, so that the log has one order over all machines. A server that
- * is gone is waited for and the transaction is run again; whether a commit whose answer was lost took place is asked of
- * the server by its transaction id (`pg_xact_status`), so nothing is written twice. A client that is frozen in the
- * middle of a transaction is cut off by the server after ten seconds. Needs PostgreSQL 13 or newer.
+ * is gone is waited for and the transaction is run again; whether a commit whose answer was lost took place is read from
+ * a row that each transaction leaves (a transaction id would not do: a crashed server gives the same one out again). A
+ * client that is frozen in the middle of a transaction is cut off by the server after ten seconds.
  */
+import { randomUUID } from 'node:crypto';
 import type pg from 'pg';
 import { FiducialError, show } from '../core/errors.ts';
 import type { Connection, Database, Row, Value } from './database.ts';
@@ -42,11 +43,10 @@ export async function openPostgres(address: string, options: PostgresOptions): P
   pool.on('error', () => undefined);
   const server = new Server(pool, shown, options);
   try {
-    if (!options.readOnly) await server.patiently(() => pool.query(`CREATE SCHEMA IF NOT EXISTS ${schema}`));
+    if (!options.readOnly) await server.prepare(schema);
   } catch (error) {
     await pool.end();
-    // Two processes that make the schema at once: one of them is told that it exists.
-    if (codeOf(error) !== '23505' && codeOf(error) !== '42P06') throw server.translate(error);
+    throw server.translate(error);
   }
   const all = async <R>(sql: string, params: readonly Value[] = []): Promise<R[]> => {
     try {
@@ -93,11 +93,21 @@ export async function openPostgres(address: string, options: PostgresOptions): P
 /** What may still succeed when it is tried again. */
 type Failure = 'gone' | 'conflict' | 'final';
 
+interface Attempt<T> {
+  /** Which transaction of this writer it is. */
+  readonly number: number;
+  readonly body: (tx: Connection) => Promise<T>;
+  /** What it gave, once its commit was sent: it may have taken place. */
+  uncertain?: { readonly result: T };
+}
+
 class Server {
   readonly #pool: pg.Pool;
   readonly #shown: string;
   readonly #options: PostgresOptions;
   readonly #begin: string;
+  readonly #writer = randomUUID();
+  #transactions = 0;
 
   constructor(pool: pg.Pool, shown: string, options: PostgresOptions) {
     this.#pool = pool;
@@ -106,38 +116,57 @@ class Server {
     this.#begin =
       `BEGIN; SET LOCAL lock_timeout = ${Math.ceil(options.lockTimeoutMs)}; ` +
       `SET LOCAL synchronous_commit = ${options.durability === 'power' ? 'on' : 'local'}; ` +
-      `SELECT pg_advisory_xact_lock(hashtext('fiducial'), hashtext(current_schema())); ` +
-      `SELECT pg_current_xact_id()::text AS id`;
+      `SELECT pg_advisory_xact_lock(hashtext('fiducial'), hashtext(current_schema())); `;
+  }
+
+  async prepare(schema: string): Promise<void> {
+    await this.patiently(() =>
+      this.#pool.query(
+        `CREATE SCHEMA IF NOT EXISTS ${schema};
+         CREATE TABLE IF NOT EXISTS writer (id TEXT PRIMARY KEY, transaction BIGINT NOT NULL, at TIMESTAMPTZ NOT NULL DEFAULT now());
+         DELETE FROM writer WHERE at < now() - interval '30 days'`,
+      ),
+    );
   }
 
   async write<T>(body: (tx: Connection) => Promise<T>): Promise<T> {
+    const attempt: Attempt<T> = { number: ++this.#transactions, body };
     try {
-      return await this.patiently(() => this.#attempt(body));
+      return await this.patiently(() => this.#attempt(attempt));
     } catch (error) {
       throw this.translate(error);
     }
   }
 
-  async #attempt<T>(body: (tx: Connection) => Promise<T>): Promise<T> {
+  async #attempt<T>(attempt: Attempt<T>): Promise<T> {
     const client = await this.#pool.connect();
     // A server that is killed breaks the connection between two queries too; the query that follows reports it.
     const ignore = () => undefined;
     client.on('error', ignore);
     let broken: Error | undefined;
+    const mark = `INSERT INTO writer (id, transaction) VALUES ('${this.#writer}', ${attempt.number})
+      ON CONFLICT (id) DO UPDATE SET transaction = excluded.transaction, at = now()`;
     try {
-      const began = (await client.query(this.#begin)) as unknown as pg.QueryResult<{ id: string }>[];
-      const id = began.at(-1)!.rows[0]!.id;
-      const result = await body({
+      if (attempt.uncertain === undefined) await client.query(this.#begin + mark);
+      else {
+        // With the lock in hand, the transaction in question is over, one way or the other.
+        await client.query(this.#begin);
+        const { rows } = await client.query<{ transaction: number }>('SELECT transaction FROM writer WHERE id = $1', [
+          this.#writer,
+        ]);
+        if (rows[0]?.transaction === attempt.number) {
+          await client.query('ROLLBACK');
+          return attempt.uncertain.result;
+        }
+        await client.query(mark);
+      }
+      const result = await attempt.body({
         all: async <R = Row>(sql: string, params: readonly Value[] = []) =>
           (await client.query(sql, parametersOf(params))).rows as R[],
         run: async (sql, params = []) => (await client.query(sql, parametersOf(params))).rowCount ?? 0,
       });
-      try {
-        await client.query('COMMIT');
-      } catch (error) {
-        if (failureOf(error) !== 'gone' || !(await this.#tookPlace(id))) throw error;
-        broken = error as Error;
-      }
+      attempt.uncertain = { result };
+      await client.query('COMMIT');
       return result;
     } catch (error) {
       if (failureOf(error) === 'gone') broken = error as Error;
@@ -146,18 +175,6 @@ class Server {
     } finally {
       client.off('error', ignore);
       client.release(broken);
-    }
-  }
-
-  /** Whether the transaction whose commit got no answer was committed. */
-  async #tookPlace(id: string): Promise<boolean> {
-    for (;;) {
-      const result = await this.patiently(() =>
-        this.#pool.query<{ status: string | null }>('SELECT pg_xact_status($1::xid8) AS status', [id]),
-      );
-      const status = result.rows[0]?.status;
-      if (status !== 'in progress') return status === 'committed';
-      await pause(50);
     }
   }
 
@@ -268,6 +285,9 @@ function failureOf(error: unknown): Failure {
   const code = codeOf(error);
   if (networkCodes.has(code) || goneStates.has(code) || code.startsWith('08')) return 'gone';
   if (code === '40001' || code === '40P01') return 'conflict';
+  // Two processes that make the schema or its first table at once.
+  if (code === '42P06' || code === '42P07') return 'conflict';
+  if (code === '23505' && error.message.includes('"pg_')) return 'conflict';
   // The driver's own words for a broken connection carry no code.
   if (
     code === '' &&
