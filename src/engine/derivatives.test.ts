@@ -96,11 +96,11 @@ function againstDifferences(
       const differences = value.values.map((x, i) => {
         const moved = (by: number): number => {
           const list = values[group].with(position, new Value(value.shape, value.dtype, value.values.with(i, x + by)));
-          return f.run([{ ...values, [group]: list } as never]).values[0]!;
+          return f.run([{ ...values, [group]: list }]).values[0]!;
         };
         return (moved(step) - moved(-step)) / (2 * step);
       });
-      const wrong = differenceOf(gradient[group]![position]!, differences, derivativeTolerance);
+      const wrong = differenceOf(gradient[group][position]!, differences, derivativeTolerance);
       if (wrong !== undefined) found.push(`by ${group} ${position}: ${wrong}`);
     });
   }
