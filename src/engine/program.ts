@@ -14,7 +14,7 @@ import { elementCount, makeNode, type Node, reachable, type Spec, Tensor, type T
 import { consumersOf, mayOverwrite, peakBytes, resolveAlias } from './inplace.ts';
 import { Lowering } from './lowering/context.ts';
 import { loweringRules } from './lowering/rules.ts';
-import { encodeModel, type OnnxInitializer, type OnnxModel, type OnnxValue } from './onnx/model.ts';
+import { encodeModel, type OnnxInitializer, type OnnxModel, type OnnxValue, requireModelSize } from './onnx/model.ts';
 import { callerLine, lift } from './operators/emit.ts';
 import { runSession, runtimeTensor, sessionKey, type SessionOptions, storageOf } from './runtime.ts';
 import { type FileRegion, Storage } from './storage.ts';
@@ -111,6 +111,13 @@ export class Program {
       values.push({ name, dtype: traced.dtype, shape: traced.shape });
     }
 
+    // Before they are copied into the model.
+    requireModelSize(
+      this.nodes.reduce(
+        (bytes, node) => bytes + (node.operator === 'constant' ? node.attributes.data.byteLength : 0),
+        0,
+      ),
+    );
     this.#outputs = this.#bindOutputs(results, args, donated, to);
     for (const node of this.nodes) {
       const rule = loweringRules[node.operator] as (node: Node, to: Lowering) => void;

@@ -51,11 +51,16 @@ export const OPERATOR_SET = 23;
 /** A protobuf message, and so an ONNX model without its external data, ends here. */
 const LARGEST_MODEL_BYTES = 2 ** 31 - 1;
 
+/** Throws `engine.graph-too-large` where constants of this many bytes do not fit a model. */
+export function requireModelSize(constantBytes: number): void {
+  if (constantBytes > LARGEST_MODEL_BYTES) throw tooLarge(constantBytes);
+}
+
 /** Serialised `ModelProto`. Throws `engine.graph-too-large` past 2 GB. */
 export function encodeModel(model: OnnxModel): Uint8Array {
   let constantBytes = 0;
   for (const initializer of model.initializers) constantBytes += initializer.bytes?.length ?? 0;
-  if (constantBytes > LARGEST_MODEL_BYTES) throw tooLarge(constantBytes);
+  requireModelSize(constantBytes);
   const w = new ProtobufWriter();
   w.integer(1, IR_VERSION);
   w.text(2, 'fiducial');
