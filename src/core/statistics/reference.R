@@ -42,3 +42,32 @@ for (m in c("spearman", "kendall")) {
 }
 show("isotonic", isoreg(c(3, 1, 4, 1, 5, 9, 2, 6, 5, 3, 5))$yf)
 show("pass@k", 1 - choose(7, 5) / choose(10, 5), 1 - choose(190, 100) / choose(200, 100))
+
+cat("# planning\n")
+show("two", power.prop.test(p1 = 0.5, p2 = 0.35, power = 0.8)$n, power.prop.test(p1 = 0.05, p2 = 0.1, power = 0.9, sig.level = 0.01)$n)
+show("power two", power.prop.test(n = 100, p1 = 0.5, p2 = 0.35)$power)
+exact <- function(n, p0, p1) {
+  k <- 0:n; p <- sapply(k, function(x) 2 * min(pbinom(x, n, p0), pbinom(x - 1, n, p0, lower = FALSE)))
+  sum(dbinom(k[p <= 0.05], n, p1))
+}
+show("exact power", exact(100, 0.1, 0.2), exact(37, 0.5, 0.7))
+half <- function(n) diff(prop.test(n / 2, n, correct = FALSE)$conf.int) / 2
+show("precision", min(which(sapply(1:1000, half) <= 0.05)))
+show("none", log(0.05) / log(0.99))
+mcnemarPower <- function(n, a, b) { # exact over all numbers of discordant pairs, mid-p test
+  m <- 0:n
+  sum(sapply(m, function(d) {
+    k <- 0:d; least <- pmin(k, d - k)
+    p <- 2 * pbinom(least, d, 0.5) - dbinom(least, d, 0.5)
+    dbinom(d, n, a + b) * sum(dbinom(k[p <= 0.05], d, a / (a + b)))
+  }))
+}
+show("paired power", mcnemarPower(155, 0.15, 0.05), mcnemarPower(60, 0.3, 0.1))
+
+cat("# ratings\n")
+games <- data.frame(first = c("a", "a", "b", "c", "d", "a", "d"), second = c("b", "c", "c", "d", "a", "d", "b"), w = c(6, 4, 3, 5, 2, 5, 1), l = c(2, 3, 4, 1, 4, 2.5, 3))
+X <- t(sapply(1:nrow(games), function(i) { r <- setNames(numeric(4), c("a", "b", "c", "d")); r[games$first[i]] <- 1; r[games$second[i]] <- r[games$second[i]] - 1; r }))
+fit <- suppressWarnings(glm(cbind(games$w, games$l) ~ 0 + X[, -1], family = binomial, control = list(epsilon = 1e-15, maxit = 100)))
+A <- rbind(0, diag(3)); A <- A - matrix(colMeans(A), 4, 3, byrow = TRUE)
+show("bradley-terry", A %*% coef(fit))
+show("errors", sqrt(diag(A %*% vcov(fit) %*% t(A))))
