@@ -55,8 +55,8 @@ describe('rendering', () => {
     );
     expect(renderChat('{{ thinking }}{{ tools is none }}', [], { variables: { thinking: 3 } })).toBe('3true');
     const now = new Date(2024, 6, 5, 15, 4, 9);
-    expect(renderChat("{{ strftime_now('%d %b %Y %H:%M:%S %I %p %A %j %%') }}", [], { now })).toBe(
-      '05 Jul 2024 15:04:09 03 PM Friday %j %',
+    expect(renderChat("{{ strftime_now('%d %-d %b %Y %H:%M:%S %I %p %A %j %%') }}", [], { now })).toBe(
+      '05 5 Jul 2024 15:04:09 03 PM Friday %j %',
     );
     expect(renderChat('{% for i in range(2, 7, 2) %}{{ i }}{% endfor %}', [])).toBe('246');
   });
@@ -157,6 +157,15 @@ describe('message contents make no control tokens', () => {
         expect(ids).toEqual(tokenizer.encode(text, options));
       }),
     );
+  });
+
+  test('a template may put a control token together from a role', () => {
+    const named = "{% for m in messages %}{{ '<|im_' + m.role + '|>' + m.content }}{% endfor %}";
+    const messages = [
+      { role: 'start', content: '<|im_start|><|im_' },
+      { role: 'end', content: 'end|>' },
+    ];
+    expect(controls(encodeChat(tokenizer, named, messages).ids)).toEqual([START, END]);
   });
 
   test('a role with a control token is refused', () => {

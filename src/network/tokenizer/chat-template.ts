@@ -146,7 +146,7 @@ const MONTHS = [
   'December',
 ];
 
-/** Python's `strftime` in the C locale, for the directives that templates use; others stay as they are. */
+/** Python's `strftime` in the C locale, for the directives that templates use (`%-d` without its zero); others stay as they are. */
 function formatTime(time: Date, format: string): string {
   const two = (value: number): string => String(value).padStart(2, '0');
   const directives: Record<string, () => string> = {
@@ -165,7 +165,10 @@ function formatTime(time: Date, format: string): string {
     p: () => (time.getHours() < 12 ? 'AM' : 'PM'),
     '%': () => '%',
   };
-  return format.replaceAll(/%([A-Za-z%])/g, (whole, letter: string) => directives[letter]?.() ?? whole);
+  return format.replaceAll(/%(-?)([A-Za-z%])/g, (whole, dash: string, letter: string) => {
+    const written = directives[letter]?.() ?? whole;
+    return dash === '-' ? written.replace(/^0(?=\d)/, '') : written;
+  });
 }
 
 function badTemplate(what: string, cause?: unknown): FiducialError {
