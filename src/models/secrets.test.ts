@@ -17,7 +17,7 @@ import { retry } from './retry.ts';
 const key = 'planted/key+with=odd "chars" 7f3a';
 const plain = 'plantedkey7f3a9c2e';
 const header = 'planted-header-51bd';
-const shaped = `sk-${'proj'}-${'a1B2'.repeat(8)}`;
+const shaped = `sk-proj-${'a1B2'.repeat(8)}`;
 const env = {
   OPENAI_API_KEY: plain,
   ANTHROPIC_API_KEY: plain,
@@ -154,7 +154,7 @@ test('secrets in a reply are masked before the reply is delivered, stored or cac
 
 test('a secret that is spread over the pieces of a stream is not delivered in pieces', async () => {
   const said = `take ${plain} now`;
-  const letters = [...said].map((letter) => ({
+  const letters = said.split('').map((letter) => ({
     id: 'c',
     choices: [{ index: 0, delta: { content: letter }, finish_reason: null }],
   }));

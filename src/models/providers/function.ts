@@ -89,7 +89,10 @@ export async function loadFunction(address: string, options: FunctionOptions = {
       { cause },
     );
   }
-  const found = module[name];
+  // In a folder without "type": "module" TypeScript becomes CommonJS, whose exports all hang on its default.
+  const inner = module['default'];
+  const nested = isRecord(inner) ? inner : {};
+  const found = Object.hasOwn(nested, name) ? nested[name] : module[name];
   if (typeof found !== 'function') {
     const meant = nearestWord(name, Object.keys(module));
     throw new FiducialError(
@@ -133,6 +136,10 @@ async function* streamEvents(given: AsyncIterable<string | ReplyEvent>, ask: Ask
     yield piece;
   }
   if (!isEnded) yield { type: 'end', reason: 'stop', usage: estimateUsage(ask, written) };
+}
+
+function isRecord(value: unknown): value is Readonly<Record<string, unknown>> {
+  return typeof value === 'object' && value !== null;
 }
 
 function isStream(value: unknown): value is AsyncIterable<string | ReplyEvent> {

@@ -47,7 +47,9 @@ export async function openaiCompatible(baseUrl: string, model: string, options: 
   const make = (expected: 'json' | 'events'): LanguageModel =>
     createOpenAICompatible({
       name: compatibleName,
-      baseURL: trimSlash(baseUrl),
+      baseURL: publicAddress(url),
+      // Some gateways want a version in the query; it may as well be a key, so it stays out of names and addresses.
+      queryParams: Object.fromEntries(url.searchParams),
       ...(apiKey === undefined ? {} : { apiKey }),
       headers: fillHeaders(options.headers, options),
       fetch: createFetch(expected, options.limits),
