@@ -7,11 +7,17 @@ export function rotaryRule(node: NodeOf<'rotary'>, to: Lowering): void {
   const { interleaved } = node.attributes;
   const y = node.outputs[0]!;
   const width = x.shape.at(-1)!;
-  if (to.device === 'cpu' && cos.rank === 2 && sin.rank === 2 && x.dtype === 'float32' && x.size > 0) {
+  // The runtime's operator wants [batch, heads, time, width] and tables [batch, time, width / 2].
+  const isShared = cos.rank === 2 && sin.rank === 2;
+  const isByRow = [cos, sin].every(
+    (table) => x.rank === 4 && table.rank === 4 && table.shape[0] === x.shape[0] && table.shape[1] === 1,
+  );
+  if (to.device === 'cpu' && (isShared || isByRow) && x.dtype === 'float32' && x.size > 0) {
     const time = x.shape.at(-2)!;
-    const shape = [1, x.size / (time * width), time, width];
+    const rows = isShared ? 1 : x.shape[0]!;
+    const shape = [rows, x.size / (rows * time * width), time, width];
     const flat = to.add('Reshape', [to.nameOf(x), to.ints(shape)]);
-    const table = (name: string): string => to.add('Reshape', [name, to.ints([1, time, width / 2])]);
+    const table = (name: string): string => to.add('Reshape', [name, to.ints([rows, time, width / 2])]);
     const turned = to.add('RotaryEmbedding', [flat, table(to.nameOf(cos)), table(to.nameOf(sin))], {
       interleaved: { int: Number(interleaved) },
     });
