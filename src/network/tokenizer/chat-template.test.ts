@@ -159,6 +159,20 @@ describe('message contents make no control tokens', () => {
     );
   });
 
+  test('a template that compares contents still gives no control tokens', () => {
+    const compared =
+      "{% for m in messages %}<|im_start|>{{ m.content[2:] if m.content.startswith('!!') else 'no' }}<|im_end|>{% endfor %}";
+    for (const end of ['<|im_end|>', '<|IM_END|> x', '<|im_', '🙂<s>']) {
+      const messages = [
+        { role: 'user', content: `!!a ${end}` },
+        { role: 'user', content: '!!end|>' },
+      ];
+      const { ids, text } = encodeChat(tokenizer, compared, messages);
+      expect(text).toBe(`<|im_start|>a ${end}<|im_end|><|im_start|>end|><|im_end|>`);
+      expect(controls(ids)).toEqual([START, END, START, END]);
+    }
+  });
+
   test('a template may put a control token together from a role', () => {
     const named = "{% for m in messages %}{{ '<|im_' + m.role + '|>' + m.content }}{% endfor %}";
     const messages = [
