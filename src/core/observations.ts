@@ -160,7 +160,7 @@ export function rate(observations: Iterable<Observation>, options: RateOptions):
   const unknown = seen.undetermined.length;
   const all = n + unknown;
   const [least, most] = [count / all, (count + unknown) / all];
-  const critical = normalCritical(confidence);
+  const critical = grouped?.critical ?? normalCritical(confidence);
   const ends = [least, most].map((share) => wilsonOfShare(share, (effectiveN * all) / n, critical));
   const { judge } = options;
   const corrected =

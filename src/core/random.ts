@@ -227,22 +227,25 @@ class ThreefryStream implements Random {
   private fillCoarseNormal(out: Float32Array, mean: number, standardDeviation: number): void {
     for (let i = 0; i < out.length;) {
       if (this.at === this.buffer.length) this.refill();
-      // One pass over what is ready, with the words in a local; it stops where a candidate needs more words.
+      // The common case in locals; a candidate outside its box needs more words, so it is finished apart.
       const { buffer } = this;
+      const end = Math.min(buffer.length, this.at + out.length - i);
       let at = this.at;
-      let layer = 0;
-      let x = 0;
-      let isOutside = false;
-      while (i < out.length && at < buffer.length && !isOutside) {
+      while (at < end) {
         const word = buffer[at++]!;
-        layer = word & 255;
-        x = (word >> 8) * (1 / 8388608) * ZIGGURAT_X[layer]!;
-        isOutside = Math.abs(x) >= ZIGGURAT_X[layer + 1]!;
-        if (!isOutside) out[i++] = mean + standardDeviation * x;
+        const layer = word & 255;
+        const x = (word >> 8) * (1 / 8388608) * ZIGGURAT_X[layer]!;
+        if (Math.abs(x) < ZIGGURAT_X[layer + 1]!) {
+          out[i++] = mean + standardDeviation * x;
+          continue;
+        }
+        this.at = at;
+        const outer = this.outsideBox(layer, x);
+        if (outer !== undefined) out[i++] = mean + standardDeviation * outer;
+        at = this.at;
+        break;
       }
       this.at = at;
-      const outer = isOutside ? this.outsideBox(layer, x) : undefined;
-      if (outer !== undefined) out[i++] = mean + standardDeviation * outer;
     }
   }
 

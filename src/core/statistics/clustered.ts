@@ -55,6 +55,8 @@ export interface ClusteredRate extends Estimate {
   readonly clusters: number;
   /** The number of independent trials that would be as informative; between `clusters` or less and `n`. */
   readonly effectiveN: number;
+  /** How many standard errors the interval reaches to either side. */
+  readonly critical: number;
 }
 
 /**
@@ -82,7 +84,7 @@ export function clusteredRate(
   const hasOwnCluster = parts.clusters === n;
   const critical =
     isAlone || hasOwnCluster ? normalCritical(confidence) : studentCritical(confidence, parts.clusters - 1);
-  return { ...wilsonOfShare(parts.mean, effectiveN, critical), n, clusters: parts.clusters, effectiveN };
+  return { ...wilsonOfShare(parts.mean, effectiveN, critical), n, clusters: parts.clusters, effectiveN, critical };
 }
 
 function clusteredVariance(
