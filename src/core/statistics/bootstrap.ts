@@ -31,7 +31,7 @@ export interface BootstrapEstimate extends Estimate {
  * @throws FiducialError `statistics.bad-input` for fewer than two items (or clusters), or where BCa is undefined.
  * @example
  * const mean = (sample: readonly number[]) => sample.reduce((a, b) => a + b, 0) / sample.length;
- * bootstrap([3, 1, 4, 1, 5, 9, 2, 6], mean, random(1)); // { value: 3.875, low: 2.25, high: 5.75, ... }
+ * bootstrap([3, 1, 4, 1, 5, 9, 2, 6], mean, random(1)); // { value: 3.875, low: 2.375, high: 6, ... }
  */
 export function bootstrap<T>(
   items: readonly T[],

@@ -53,7 +53,7 @@ export function clusteredMean(
 export interface ClusteredRate extends Estimate {
   readonly n: number;
   readonly clusters: number;
-  /** The number of independent trials that would be as informative; between `clusters` or less and `n`. */
+  /** The number of independent trials that would be as informative; at most `n`. */
   readonly effectiveN: number;
   /** How many standard errors the interval reaches to either side. */
   readonly critical: number;
@@ -63,7 +63,7 @@ export interface ClusteredRate extends Estimate {
  * A rate over values of 0 and 1 that come in clusters. Where all values agree nothing can be learned of the likeness
  * inside clusters, so each cluster counts as one trial; the effective number never exceeds n.
  *
- * @example clusteredRate([1, 1, 0, 0, 0, 0], ['a', 'a', 'b', 'b', 'c', 'c']).effectiveN // 2
+ * @example clusteredRate([1, 1, 0, 0, 0, 0], ['a', 'a', 'b', 'b', 'c', 'c']).effectiveN // 2.4
  */
 export function clusteredRate(
   values: ArrayLike<number>,

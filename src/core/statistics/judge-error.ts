@@ -73,7 +73,7 @@ function uncut(apparent: number, sensitivity: number, specificity: number): numb
  * @throws FiducialError `statistics.useless-judge` for a judge no better than chance on the labelled items.
  * @example
  * correctForJudge(30, 200, { truePositives: 90, falseNegatives: 10, trueNegatives: 95, falsePositives: 5 }, random(1));
- * // { value: 0.119, low: 0.053, high: 0.185, apparent: 0.15, ... }
+ * // { value: 0.115, low: 0.037, high: 0.19, apparent: 0.15, ... }
  */
 export function correctForJudge(
   positives: number,

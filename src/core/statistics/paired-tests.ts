@@ -44,7 +44,7 @@ export function pairedTable(pairs: Iterable<{ readonly first: number; readonly s
  * The mid-p form (default) counts half of the observed table: nearer to the nominal level than the exact test, which
  * is conservative and is had with `exact`.
  *
- * @example mcnemar({ firstOnly: 1, secondOnly: 9 }).p // 0.01171875
+ * @example mcnemar({ firstOnly: 1, secondOnly: 9 }).p // 0.0117
  */
 export function mcnemar(
   table: Pick<PairedTable, 'firstOnly' | 'secondOnly'>,

@@ -69,7 +69,7 @@ export function sizeForOneProportion(assumed: number, actual: number, options: P
  * The exact power of the exact binomial test at n items: each tail is rejected where its probability under `assumed` is
  * at most half the level.
  *
- * @example powerOfOneProportion(100, 0.1, 0.2) // 0.8
+ * @example powerOfOneProportion(100, 0.1, 0.2) // 0.8077
  */
 export function powerOfOneProportion(n: number, assumed: number, actual: number, level = 0.05): number {
   requireCount('n', n, 1);
