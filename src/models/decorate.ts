@@ -8,13 +8,16 @@
  *    saw, wherever it came from, so that resuming does not depend on the cache.
  * 3. cache: a hit needs no slot and no money.
  * 4. retry: a wait between two tries holds neither a slot nor a reservation.
- * 5. limiter: each try takes its turn and reports overload; time in the queue is not the model's time.
- * 6. budget: a reservation is taken when the call can start, so that calls in the queue set nothing aside; each try
+ * 5. reading ahead: a consumer that takes its time with a stream, or asks another model meanwhile, must hold neither
+ *    slot nor reservation; a failure still reaches retry in its place.
+ * 6. limiter: each try takes its turn and reports overload; time in the queue is not the model's time.
+ * 7. budget: a reservation is taken when the call can start, so that calls in the queue set nothing aside; each try
  *    that may have been billed is counted.
- * 7. timeouts: nearest to the model, so that every layer outside is sure to see an end.
+ * 8. timeouts: nearest to the model, so that every layer outside is sure to see an end.
  */
 import { cacheReplies, type CacheOptions } from './cache.ts';
 import { type Budget, withBudget } from './budget.ts';
+import { readAhead } from './eager.ts';
 import { limit, type Limiter } from './limit.ts';
 import type { Model, Usage } from './model.ts';
 import type { CallLog } from './ports.ts';
@@ -66,6 +69,7 @@ export function decorate<M extends Model>(inner: M, options: DecorateOptions = {
   if (options.timeouts !== false) core = withTimeouts(core, options.timeouts);
   if (options.budget !== undefined) core = withBudget(core, options.budget);
   if (options.limiter !== undefined) core = limit(core, options.limiter);
+  if (options.budget !== undefined || options.limiter !== undefined) core = readAhead(core);
   if (options.retry !== false) core = retry(core, options.retry);
   if (options.cache !== undefined) core = cacheReplies(core, { ...options.cache, redactor });
 

@@ -87,4 +87,5 @@ export {
   type ScriptedOptions,
   type ScriptedReply,
 } from './providers/scripted.ts';
-export { createFetch, defaultLimits, type FetchLimits } from './providers/fetch.ts';
+export { createFetch } from './providers/fetch.ts';
+export { defaultLimits, type FetchLimits } from './providers/fetch-limits.ts';

@@ -174,6 +174,14 @@ test('a secret that is spread over the pieces of a stream is not delivered in pi
   expect(log.calls[0]?.events).toEqual(events);
 });
 
+test('nor does a secret hide across the seam of two pieces, streamed or not', () => {
+  const pieces = ['take planted', 'key7f3a9c2e now'];
+  for (const type of ['text', 'reasoning'] as const) {
+    const events = redactor.events(pieces.map((text) => ({ type, text })));
+    expect(events).toEqual([{ type, text: 'take [redacted:OPENAI_API_KEY] now' }]);
+  }
+});
+
 test('log-probabilities do not spell a secret out token by token', () => {
   const tokens = ['say ', 'planted', 'key7f', '3a9c2e', ' ok'].map((token) => ({
     token,

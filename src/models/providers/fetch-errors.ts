@@ -6,7 +6,7 @@
  */
 import type { FiducialError } from '../../core/errors.ts';
 import { endpointError } from '../failure.ts';
-import type { FetchLimits } from './fetch.ts';
+import type { FetchLimits } from './fetch-limits.ts';
 
 export function redirected(from: URL, to: string): FiducialError {
   return endpointError(

@@ -15,33 +15,7 @@ import { isFiducialError } from '../../core/errors.ts';
 import { endpointError } from '../failure.ts';
 import { abortReason, onAbort } from '../wrap.ts';
 import { codeOf, networkError, notUtf8, redirected, timedOut, tooLarge } from './fetch-errors.ts';
-
-export interface FetchLimits {
-  /** Until the connection stands, TLS included. @default 10_000 */
-  readonly connectMs: number;
-  /** Until the response's headers are complete. @default 300_000 */
-  readonly headersMs: number;
-  /** Between two pieces of the body. @default 60_000 */
-  readonly idleMs: number;
-  /** For the whole exchange; ends an endpoint that sends one byte at a time for ever. @default 600_000 */
-  readonly totalMs: number;
-  /** Of the body, after decompression. @default 32 MiB */
-  readonly maxBytes: number;
-  /** Of one line of a stream. @default 4 MiB */
-  readonly maxLineBytes: number;
-  /** Of the response's headers. @default 32 KiB */
-  readonly maxHeaderBytes: number;
-}
-
-export const defaultLimits: FetchLimits = {
-  connectMs: 10_000,
-  headersMs: 300_000,
-  idleMs: 60_000,
-  totalMs: 600_000,
-  maxBytes: 32 * 1024 * 1024,
-  maxLineBytes: 4 * 1024 * 1024,
-  maxHeaderBytes: 32 * 1024,
-};
+import { defaultLimits, type FetchLimits } from './fetch-limits.ts';
 
 /** What a successful body must be: one JSON document, a stream of events, or text of any kind. */
 export type Expected = 'json' | 'events' | 'text';
@@ -97,7 +71,6 @@ class Exchange {
   private readonly signal: AbortSignal | undefined;
   private readonly deadline: number;
   private request: http.ClientRequest | undefined;
-  private response: http.IncomingMessage | undefined;
   private failure: Error | undefined;
   private phase: 'connect' | 'headers' | 'idle' = 'connect';
   private phaseEnds: number;
@@ -160,7 +133,6 @@ class Exchange {
 
   /** Reads what came back: whole for JSON and for error statuses, as a bounded stream for events. */
   async receive(response: http.IncomingMessage, expected: Expected): Promise<Response> {
-    this.response = response;
     this.enter('idle', this.limits.idleMs);
     const status = response.statusCode ?? 0;
     const isError = status >= 400;
@@ -206,6 +178,7 @@ class Exchange {
       }
       chunks.push(chunk);
     }
+    // To a body that ends with its connection, the connection that we cut is a proper end.
     if (this.failure !== undefined) throw this.failure;
     return chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks);
   }
@@ -295,8 +268,6 @@ class Exchange {
   private fail(error: Error): void {
     this.failure = error;
     this.finish();
-    // The response too: to a body that ends with its connection, a cut connection is a proper end.
-    this.response?.destroy(error);
     this.request?.destroy(error);
   }
 

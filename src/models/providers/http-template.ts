@@ -15,7 +15,8 @@ import type { Ask, Capabilities, EndReason, Model, ReplyEvent } from '../model.t
 import { readRateHeaders } from '../rate-headers.ts';
 import { asPrompt, estimateUsage, plainChat } from '../reply.ts';
 import { abortReason } from '../wrap.ts';
-import { createFetch, type FetchLimits } from './fetch.ts';
+import { createFetch } from './fetch.ts';
+import type { FetchLimits } from './fetch-limits.ts';
 import { asHeaderText, asJsonText, asUrlPart, compileSelector, fillJson, fillText, type Values } from './selector.ts';
 import { readEvents } from './sse.ts';
 import { checkUrl, publicAddress, readKey } from './vendors.ts';

@@ -6,7 +6,7 @@ import { failureOf } from '../failure.ts';
 import { chatChunks, chatReply, type LocalEndpoint, sendEvents, sendJson, serve } from '../local-endpoint.ts';
 import type { Ask } from '../model.ts';
 import { collect } from '../reply.ts';
-import type { FetchLimits } from './fetch.ts';
+import type { FetchLimits } from './fetch-limits.ts';
 import { httpTemplate } from './http-template.ts';
 import { openaiCompatible } from './vendors.ts';
 
@@ -230,21 +230,24 @@ describe('redirects', () => {
 describe('a gigabyte', () => {
   const gigabyte = 1024 ** 3;
   const block = Buffer.alloc(1024 * 1024, 'a');
+  const lines = Buffer.from(': keep-alive\n\n'.repeat(75_000));
   /** Writes a gigabyte as fast as it is taken. */
-  const pour = (head: string, sent: { bytes: number }) => (socket: net.Socket) => {
-    socket.write(head);
-    const more = () => {
-      while (sent.bytes < gigabyte && !socket.destroyed) {
-        sent.bytes += block.length;
-        if (!socket.write(block)) {
-          socket.once('drain', more);
-          return;
+  const pour =
+    (head: string, sent: { bytes: number }, piece = block) =>
+    (socket: net.Socket) => {
+      socket.write(head);
+      const more = () => {
+        while (sent.bytes < gigabyte && !socket.destroyed) {
+          sent.bytes += piece.length;
+          if (!socket.write(piece)) {
+            socket.once('drain', more);
+            return;
+          }
         }
-      }
+      };
+      more();
     };
-    more();
-  };
-  const cases: readonly [what: string, head: string, incremental: boolean][] = [
+  const cases: readonly [what: string, head: string, incremental: boolean, piece?: typeof block][] = [
     ['in one document', 'HTTP/1.1 200 OK\r\ncontent-type: application/json\r\n\r\n{"a":"', false],
     [
       'announced by its length',
@@ -252,11 +255,12 @@ describe('a gigabyte', () => {
       false,
     ],
     ['in one line of a stream', 'HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\n\r\ndata: ', true],
+    ['in the comments of a stream', 'HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\n\r\n', true, lines],
   ];
-  for (const [what, head, incremental] of cases) {
+  for (const [what, head, incremental, piece] of cases) {
     test(`${what} is cut off, and memory stays bounded`, async () => {
       const sent = { bytes: 0 };
-      const url = await rawServer(pour(head, sent));
+      const url = await rawServer(pour(head, sent, piece));
       const before = process.memoryUsage().rss;
       let most = before;
       const watch = setInterval(() => {

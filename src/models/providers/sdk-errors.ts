@@ -8,7 +8,6 @@ import { FiducialError } from '../../core/errors.ts';
 import { endpointError, findFiducialError, statusError } from '../failure.ts';
 import type { CallTrace, ReplyEvent } from '../model.ts';
 import { readRateHeaders } from '../rate-headers.ts';
-import type { FinishReason } from './sdk.ts';
 
 /** An error that came with status 200. */
 export function checkBody(body: unknown, where: string): void {
@@ -16,7 +15,7 @@ export function checkBody(body: unknown, where: string): void {
   throw errorInReply(body['error'], where);
 }
 
-export function checkFinish(reason: FinishReason, where: string, isWhole: boolean): void {
+export function checkFinish(reason: { readonly raw: string | undefined }, where: string, isWhole: boolean): void {
   // Some gateways put a failure of the model behind them into the finish reason.
   if (reason.raw === 'error') throw errorInReply('the reply’s finish reason is "error"', where);
   if (reason.raw === undefined && !isWhole) throw incomplete(where);

@@ -44,7 +44,7 @@ type Prompt = Call['prompt'];
 type Generated = Awaited<ReturnType<LanguageModel['doGenerate']>>;
 type StreamPart =
   Awaited<ReturnType<LanguageModel['doStream']>>['stream'] extends ReadableStream<infer Part> ? Part : never;
-export type FinishReason = Generated['finishReason'];
+type FinishReason = Generated['finishReason'];
 type ProviderOptions = NonNullable<Call['providerOptions']>;
 
 export interface SdkModelSettings {

@@ -193,6 +193,38 @@ for (const vendor of vendors) {
   });
 }
 
+test("OpenAI's responses interface gives reasoning summaries, log-probabilities and tool calls", async () => {
+  endpoint = await serve((_, response) =>
+    sendJson(response, {
+      id: 'resp-1',
+      created_at: 1,
+      model: 'wire-model',
+      output: [
+        { type: 'reasoning', id: 'rs-1', summary: [{ type: 'summary_text', text: 'Two and two.' }] },
+        {
+          type: 'message',
+          role: 'assistant',
+          id: 'msg-1',
+          content: [{ type: 'output_text', text: 'Hello there', annotations: [], logprobs }],
+        },
+        { type: 'function_call', id: 'fc-1', call_id: 'call-1', name: 'weather', arguments: '{"city":"Oslo"}' },
+      ],
+      usage: { input_tokens: 7, output_tokens: 5, output_tokens_details: { reasoning_tokens: 2 } },
+    }),
+  );
+  const model = await openai('m', { env, baseUrl: `${endpoint.url}/v1`, api: 'responses' });
+  const reply = await collect(model, { ...ask, logprobs: 2, tools: [tool] });
+  expect(reply).toMatchObject({
+    text: 'Hello there',
+    reasoning: 'Two and two.',
+    calls: [{ id: 'call-1', tool: 'weather', input: { city: 'Oslo' } }],
+    usage: { inputTokens: 7, outputTokens: 5, reasoningTokens: 2 },
+    ended: 'tool-calls',
+  });
+  expect(reply.logprobs?.map(({ token }) => token)).toEqual(['Hello', ' there']);
+  expect(endpoint.requests[0]!.path).toBe('/v1/responses');
+});
+
 test('a refusal that OpenAI keeps apart from the text is the text of the reply', async () => {
   const refused = chatReply({}) as { choices: { message: Record<string, unknown> }[] };
   refused.choices[0]!.message['refusal'] = 'I will not.';

@@ -10,7 +10,8 @@ import { FiducialError } from '../../core/errors.ts';
 import type { Json } from '../../core/values.ts';
 import type { Capabilities, Endpoint, Model } from '../model.ts';
 import { plainChat } from '../reply.ts';
-import { createFetch, type FetchLimits } from './fetch.ts';
+import { createFetch } from './fetch.ts';
+import type { FetchLimits } from './fetch-limits.ts';
 import { type LanguageModel, sdkModel, type StreamUse } from './sdk.ts';
 
 export interface EndpointOptions {
