@@ -150,3 +150,15 @@ export function vectorJacobian(
   const value = fn(variable);
   return { value, pull: (cotangent) => cotangents([value], [cotangent], [variable])[0] ?? zerosLike(variable) };
 }
+
+/** Gradients of a scalar by tensors that it was computed from, wherever they stand in the traced graph. */
+export function gradientsOf(loss: Tensor, tensors: readonly Tensor[]): Tensor[] {
+  if (loss.size !== 1) {
+    throw new FiducialError(
+      'engine.shape',
+      `gradientsOf: ${loss.toString()} is not one number`,
+      'Take sum() or mean() of it.',
+    );
+  }
+  return cotangents([loss], [onesLike(loss)], tensors).map((part, i) => part ?? zerosLike(tensors[i]!));
+}

@@ -1,7 +1,7 @@
 /** The white-box engine: trace in TypeScript, differentiate in TypeScript, run on ONNX Runtime. */
 export { clone, compile, evaluate, toHost } from './compile.ts';
 export type { Compiled, CompileOptions } from './compile.ts';
-export { grad, valueAndGrad, valueAndGradWithAux, vectorJacobian } from './differentiate.ts';
+export { grad, gradientsOf, valueAndGrad, valueAndGradWithAux, vectorJacobian } from './differentiate.ts';
 export { bytesPerElement, fromBfloat16, fromHalf, isFloat, toBfloat16, toHalf } from './dtype.ts';
 export type { Data, DataOf, DType } from './dtype.ts';
 export { dot, einsum, linear, matmul, outer } from './functions/algebra.ts';
