@@ -56,16 +56,16 @@ export function retentionContract(newPlace: NewPlace): void {
       const place = await newPlace();
       const [store, other] = [await place.open({ inlineBytes: 100 }), await place.open({ inlineBytes: 100 })];
       const { run } = await store.open(spec());
-      let isWriting = true;
+      const state = { isWriting: true };
       const collecting = (async () => {
-        while (isWriting) await other.collect();
+        while (state.isWriting) await other.collect();
       })();
       const refs = await Promise.all(
         Array.from({ length: 60 }, (_, i) =>
           run.keep(`k${i % 3}`, Buffer.alloc(50 + 10 * (i % 12), `${i % 20}`), plain),
         ),
       );
-      isWriting = false;
+      state.isWriting = false;
       await collecting;
       for (const ref of refs) await store.artefacts.get(ref);
       expect(await store.verify()).toEqual([]);

@@ -6,6 +6,7 @@
  */
 import { describe, expect, it } from 'vitest';
 import type { Json, Ref } from '../core/values.ts';
+import { exportContract } from './contract-export.ts';
 import { retentionContract } from './contract-retention.ts';
 import { trialContract } from './contract-trials.ts';
 import type { CallRecord, Run, RunSpec, Store, StoreOptions } from './store.ts';
@@ -62,6 +63,7 @@ export function storeContract(name: string, newPlace: NewPlace): void {
     artefactContract(newPlace);
     trialContract(newPlace);
     retentionContract(newPlace);
+    exportContract(newPlace);
   });
 }
 
@@ -328,12 +330,13 @@ function logContract(newPlace: NewPlace): void {
 
     it('lets a tail follow what other processes write, and miss nothing', async () => {
       const place = await newPlace();
-      const [reader, ...writers] = [await place.open(), await place.open(), await place.open()];
-      const { run } = await reader!.open(spec());
+      const reader = await place.open();
+      const writers = [await place.open(), await place.open()];
+      const { run } = await reader.open(spec());
       const stop = new AbortController();
       const seen: string[] = [];
       const tail = (async () => {
-        for await (const event of reader!.follow({
+        for await (const event of reader.follow({
           after: 0,
           kinds: ['note'],
           signal: stop.signal,
@@ -357,7 +360,7 @@ function logContract(newPlace: NewPlace): void {
       );
       await tail;
       expect(new Set(seen).size).toBe(120);
-      for (const store of [reader!, ...writers]) await store.close();
+      for (const store of [reader, ...writers]) await store.close();
     });
 
     it('derives the status of a run from its events', async () => {

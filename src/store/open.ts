@@ -82,6 +82,16 @@ function isServer(address: string): boolean {
   );
 }
 
+/** What exports and imports need beneath the store's face. */
+export function partsOf(store: Store): RunParts {
+  if (store instanceof OpenedStore) return store.parts;
+  throw new FiducialError(
+    'store.internal',
+    'This store was not opened by openStore.',
+    'Pass the store itself, not a wrapper.',
+  );
+}
+
 class OpenedStore implements Store {
   readonly address: string;
   readonly dialect: 'sqlite' | 'postgres';
@@ -91,7 +101,7 @@ class OpenedStore implements Store {
   readonly cache: CacheStore;
   readonly #database: Database;
   readonly #committer: Committer;
-  readonly #parts: RunParts;
+  readonly parts: RunParts;
   readonly #folder: string | undefined;
   #listeners: (() => void)[] = [];
 
@@ -111,7 +121,7 @@ class OpenedStore implements Store {
     });
     this.leases = new LeaseStore(database, redact);
     this.cache = new CacheStore(database, this.#committer, redact, now);
-    this.#parts = {
+    this.parts = {
       database,
       committer: this.#committer,
       artefacts: this.artefacts,
@@ -124,7 +134,7 @@ class OpenedStore implements Store {
   // ------------------------------------------------------------------------------------------------------------ runs
 
   async open(spec: RunSpec): Promise<{ readonly run: Run; readonly created: boolean }> {
-    const clean = cleanJson(plainSpec(spec), this.#parts.redact);
+    const clean = cleanJson(plainSpec(spec), this.parts.redact);
     const text = canonicalJson(clean);
     const identity = sha256(text);
     const id = identity.slice(0, idLength);
@@ -141,7 +151,7 @@ class OpenedStore implements Store {
   }
 
   async #create(spec: RunSpec, text: string, identity: string, id: string): Promise<Found> {
-    const atMs = this.#parts.now();
+    const atMs = this.parts.now();
     return await this.#database.transaction(async (tx) => {
       const { parent } = spec;
       if (parent !== undefined && (await tx.all('SELECT 1 FROM run WHERE id = $1', [parent.run])).length === 0) {
@@ -180,7 +190,7 @@ class OpenedStore implements Store {
   }
 
   #handle(found: Found): Run {
-    return new StoredRun(this.#parts, found.number, found.id, JSON.parse(found.spec) as RunSpec);
+    return new StoredRun(this.parts, found.number, found.id, JSON.parse(found.spec) as RunSpec);
   }
 
   async run(id: string): Promise<Run> {
@@ -270,7 +280,7 @@ class OpenedStore implements Store {
   }
 
   async purge(options: { readonly runs?: readonly string[]; readonly olderThanMs?: number }): Promise<PurgeReport> {
-    return await purge(this.#database, this.#folder, this.#parts.now(), options);
+    return await purge(this.#database, this.#folder, this.parts.now(), options);
   }
 
   async verify(): Promise<readonly Fault[]> {

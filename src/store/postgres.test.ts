@@ -36,10 +36,10 @@ function serverContract(server: PostgresServer): void {
       const address = newAddress();
       const stores = [await openStore({ address }), await openStore({ address })];
       const runs = await Promise.all(stores.map(async (store) => (await store.open(spec())).run));
-      let isOver = false;
+      const state = { isOver: false };
       const acknowledged = [0, 0];
       const writers = runs.map(async (run, who) => {
-        while (!isOver) {
+        while (!state.isOver) {
           const i = acknowledged[who]!;
           await run.append({ kind: 'note', data: { who, i } });
           await run.recordTrial('s', { item: `${who}.${i}`, status: 'measured', value: i });
@@ -53,7 +53,7 @@ function serverContract(server: PostgresServer): void {
         await server.crash();
         await server.restart();
       }
-      isOver = true;
+      state.isOver = true;
       await Promise.all(writers);
       const notes = (await runs[0]!.events({ kinds: ['note'], limit: 10_000 })).map(
         (event) => event.data as { who: number; i: number },

@@ -6,7 +6,7 @@
  */
 import { FiducialError, show } from '../core/errors.ts';
 import type { Json } from '../core/values.ts';
-import { type Database, placeholders, type Value } from './database.ts';
+import { type Connection, placeholders, type Value } from './database.ts';
 import { toRef } from './json.ts';
 import type {
   EventQuery,
@@ -92,7 +92,7 @@ export function toRunInfo(row: RunRow): RunInfo {
   };
 }
 
-export async function listRuns(database: Database, query: RunQuery): Promise<Page<RunInfo>> {
+export async function listRuns(database: Connection, query: RunQuery): Promise<Page<RunInfo>> {
   const where = new Where();
   if (query.method?.endsWith('/') === true) {
     // A range, and not a pattern, so that an index could serve it and no character is special.
@@ -147,7 +147,7 @@ function toTrial(row: TrialRow): Trial {
 // Trials without a value come last; -1e308 is below every value that JSON can hold but one.
 const valueOrder = 'coalesce(value, -1e308)';
 
-export async function listTrials(database: Database, run: number, query: TrialQuery): Promise<Page<Trial>> {
+export async function listTrials(database: Connection, run: number, query: TrialQuery): Promise<Page<Trial>> {
   const where = new Where();
   where.add('run = ? AND layer = ?', run, query.layer ?? '');
   if (query.set !== undefined) where.add('set_name = ?', query.set);
@@ -180,7 +180,7 @@ export async function listTrials(database: Database, run: number, query: TrialQu
   return page(rows, limit, total, toTrial, (row) => [row.value ?? -1e308, row.seq]);
 }
 
-export async function getTrial(database: Database, run: number, key: string): Promise<Trial | undefined> {
+export async function getTrial(database: Connection, run: number, key: string): Promise<Trial | undefined> {
   const rows = await database.all<TrialRow>(
     `SELECT trial.seq, layer, set_name, item, cluster, status, value, why, transcript FROM event
      JOIN trial ON trial.seq = event.seq WHERE event.run = $1 AND kind = 'trial' AND key = $2`,
@@ -190,7 +190,7 @@ export async function getTrial(database: Database, run: number, key: string): Pr
 }
 
 export async function countTrials(
-  database: Database,
+  database: Connection,
   run: number,
   layer: string,
 ): Promise<{ [set: string]: TrialCounts }> {
@@ -221,7 +221,7 @@ interface EventRow {
 export const rareKinds = "kind NOT IN ('trial', 'call', 'step')";
 const frequent = new Set(['trial', 'call', 'step']);
 
-export async function listEvents(database: Database, query: EventQuery, run?: number): Promise<StoredEvent[]> {
+export async function listEvents(database: Connection, query: EventQuery, run?: number): Promise<StoredEvent[]> {
   const where = new Where();
   if (run !== undefined) where.add('event.run = ?', run);
   if (query.kinds !== undefined) {
@@ -238,7 +238,7 @@ export async function listEvents(database: Database, query: EventQuery, run?: nu
 }
 
 export async function getEvent(
-  database: Database,
+  database: Connection,
   run: number,
   runId: string,
   kind: string,
@@ -262,7 +262,7 @@ function toEvent(row: EventRow): StoredEvent {
   };
 }
 
-async function count(database: Database, table: string, where: Where): Promise<number> {
+async function count(database: Connection, table: string, where: Where): Promise<number> {
   const rows = await database.all<{ n: number }>(`SELECT count(*) AS n FROM ${table} ${where.sql}`, where.params);
   return rows[0]!.n;
 }
