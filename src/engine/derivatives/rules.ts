@@ -215,7 +215,12 @@ export const derivativeRules: { readonly [K in OperatorName]: DerivativeRule<K> 
   sub: two((g) => [() => g, () => neg(g)]),
   mul: two((g, a, b) => [() => mul(g, b), () => mul(g, a)]),
   div: two((g, _, b, y) => [() => div(g, b), () => neg(div(mul(g, y), b))]),
-  pow: two((g, a, b, y) => [() => mul(g, mul(b, f.pow(a, sub(b, 1)))), () => mul(g, mul(y, f.log(a)))]),
+  // Zero to the power zero, and base zero: 0 as a limit, where 0 times infinity would be no number.
+  pow: two((g, a, b, y) => {
+    const known = f.uniformValue(b);
+    const less = known === undefined ? f.where(f.equal(b, 0), 1, sub(b, 1)) : known === 0 ? 1 : sub(b, 1);
+    return [() => mul(g, mul(b, f.pow(a, less))), () => mul(g, mul(y, f.log(f.where(f.equal(a, 0), 1, a))))];
+  }),
   maximum: chooseRule(f.greater),
   minimum: chooseRule(f.less),
   equal: 'none',
