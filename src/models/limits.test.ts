@@ -194,6 +194,17 @@ describe('a storm of 429', () => {
     expect(answers.every((answer) => typeof answer === 'object' && answer.code === 'endpoint.overloaded')).toBe(true);
     expect(limiter.state()).toMatchObject({ active: 0, waiting: 0 });
   });
+  test('tells those who wait at the first answer past the patience, instead of sending each to find out', async () => {
+    let clock = 0;
+    const model = scriptedModel(() => {
+      clock += 60;
+      return endpointError('endpoint.overloaded', 'no', '', { retriable: true, overloaded: true });
+    });
+    const limiter = createLimiter({ patienceMs: 100, startConcurrency: 1, now: () => clock });
+    const answers = await many(limit(model, limiter), 30);
+    expect(answers.every((answer) => typeof answer === 'object' && answer.code === 'endpoint.overloaded')).toBe(true);
+    expect(model.asked).toHaveLength(3);
+  });
   test('and when it has passed, the same limiter lets calls through again', async () => {
     let isUp = false;
     const model = scriptedModel(() =>
