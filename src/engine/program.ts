@@ -4,7 +4,7 @@
  * Host arrays become inputs, arrays in files external initializers (no copy), donated inputs are overwritten in place
  * where {@link mayOverwrite} allows it and otherwise exchanged with a spare buffer from call to call.
  */
-import { basename, dirname } from 'node:path';
+import { parse, relative } from 'node:path';
 import { FiducialError } from '../core/errors.ts';
 import { bytesPerElement, isFloat, makeData } from './dtype.ts';
 import { sub } from './functions/elementwise.ts';
@@ -328,19 +328,19 @@ function leaked(tensor: Tensor): FiducialError {
   );
 }
 
-/** External initializers must lie under one folder; files elsewhere are refused with the way out. */
+/** External initializers are named from the root of the file system, so that weights may lie in any folders. */
 class ExternalFiles {
   folder: string | undefined;
   bytes = 0;
 
   initializer(name: string, spec: Spec, file: FileRegion): OnnxInitializer {
-    const folder = dirname(file.path);
-    this.folder ??= folder;
-    if (this.folder !== folder) {
+    const { root } = parse(file.path);
+    this.folder ??= root;
+    if (this.folder !== root) {
       throw new FiducialError(
         'engine.files',
-        `Arrays lie in two folders: ${this.folder} and ${folder}`,
-        'Keep the files of one model in one folder, or load one of them with toHost().',
+        `Arrays lie on two drives: ${this.folder} and ${root}`,
+        'Keep the files of one model on one drive, or load one of them with toHost().',
       );
     }
     this.bytes += file.byteLength;
@@ -348,7 +348,7 @@ class ExternalFiles {
       name,
       dtype: spec.dtype,
       shape: spec.shape,
-      external: { location: basename(file.path), byteOffset: file.byteOffset, byteLength: file.byteLength },
+      external: { location: relative(root, file.path), byteOffset: file.byteOffset, byteLength: file.byteLength },
     };
   }
 }
