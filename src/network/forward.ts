@@ -72,6 +72,11 @@ export interface ForwardOptions {
   readonly weights: (name: string) => Tensor;
   /** Low-rank changes of a weight, by its name. */
   readonly lowRank?: (name: string) => readonly LowRank[];
+  /**
+   * Another way to multiply by a projection's weight, without its bias, for example quantised; undefined for the
+   * ordinary one. Not asked where `attn.result` is tapped: that reads the weight by heads.
+   */
+  readonly project?: (x: Tensor, weight: string) => Tensor | undefined;
   readonly tap?: Tap;
   /** Wraps each block, for example in checkpoint(). */
   readonly aroundBlock?: (run: (stream: Tensor) => Tensor) => (stream: Tensor) => Tensor;
@@ -152,7 +157,10 @@ class Pass {
 
   #project(x: Tensor, { weight, bias }: Projection, layout = this.#d.weightLayout): Tensor {
     const transposeWeight = layout === 'out-in';
-    let y = linear(x, this.#weight(weight), bias === undefined ? undefined : this.#weight(bias), { transposeWeight });
+    const added = bias === undefined ? undefined : this.#weight(bias);
+    let y = this.#options.project?.(x, weight);
+    if (y === undefined) y = linear(x, this.#weight(weight), added, { transposeWeight });
+    else if (added !== undefined) y = add(y, added);
     for (const { a, b, scale } of this.#options.lowRank?.(weight) ?? []) {
       const low = linear(x, cast(a, 'float32'), undefined, { transposeWeight: true });
       y = add(y, mul(linear(low, cast(b, 'float32'), undefined, { transposeWeight: true }), scale));
