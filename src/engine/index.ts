@@ -4,7 +4,7 @@ export type { Compiled, CompileOptions } from './compile.ts';
 export { grad, gradientsOf, valueAndGrad, valueAndGradWithAux, vectorJacobian } from './differentiate.ts';
 export { bytesPerElement, fromBfloat16, fromHalf, isFloat, toBfloat16, toHalf } from './dtype.ts';
 export type { Data, DataOf, DType } from './dtype.ts';
-export { dot, einsum, linear, matmul, outer } from './functions/algebra.ts';
+export { dot, einsum, linear, matmul, matmulQuantised, outer } from './functions/algebra.ts';
 export { checkpoint, customDerivative, identity, stopGradient } from './functions/control.ts';
 export {
   abs,

@@ -39,6 +39,36 @@ export function linear(
   return emitOne('linear', bias === undefined ? [x, weight] : [x, weight, bias], attributes);
 }
 
+/**
+ * x @ weight for a weight in 4 or 8 bits: weight[out, in] = scale * (code - zero point), with a scale and a zero point
+ * for each block of the input axis. It has no derivative.
+ *
+ * @param x [..., inputs]
+ * @param packed uint8 [outputs, blocks, block * bits / 8], codes from the lowest bits of each byte up
+ * @param scales [outputs, blocks]
+ * @param options.zeroPoints uint8 [outputs, ceil(blocks * bits / 8)], packed like the codes; 2^(bits - 1) without
+ * @param options.accuracy `float32` (the default), or `int8`: activations are rounded to 8 bits too, which is faster
+ * @returns [..., outputs]
+ * Source: ONNX Runtime's contributed operator MatMulNBits.
+ */
+export function matmulQuantised(
+  x: Tensor,
+  packed: Tensor,
+  scales: Tensor,
+  options: {
+    readonly bits: 4 | 8;
+    readonly block: number;
+    readonly inputs: number;
+    readonly outputs: number;
+    readonly zeroPoints?: Tensor;
+    readonly accuracy?: 'float32' | 'int8';
+  },
+): Tensor {
+  const { bits, block, inputs, outputs, zeroPoints, accuracy = 'float32' } = options;
+  const operands = zeroPoints === undefined ? [x, packed, scales] : [x, packed, scales, zeroPoints];
+  return emitOne('matmulQuantised', operands, { bits, block, inputs, outputs, accuracy });
+}
+
 /** Sum of the products of two vectors. */
 export const dot = (a: Tensor, b: Tensor): Tensor => sum(mul(a, b));
 

@@ -446,8 +446,14 @@ export const loweringRules: { readonly [K in OperatorName]: LoweringRule<K> } = 
   },
   rotary: rotaryRule,
   matmulQuantised: (node, to) => {
-    const { bits, block, inputs, outputs } = node.attributes;
-    const attributes = { K: { int: inputs }, N: { int: outputs }, bits: { int: bits }, block_size: { int: block } };
+    const { bits, block, inputs, outputs, accuracy } = node.attributes;
+    const attributes = {
+      K: { int: inputs },
+      N: { int: outputs },
+      bits: { int: bits },
+      block_size: { int: block },
+      ...(accuracy === 'int8' ? { accuracy_level: { int: 4 } } : {}),
+    };
     to.add('MatMulNBits', operandNames(node, to), attributes, { outputs: resultNames(node, to), domain: MICROSOFT });
   },
 

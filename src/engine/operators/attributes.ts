@@ -107,6 +107,8 @@ export interface Operators {
     readonly block: number;
     readonly inputs: number;
     readonly outputs: number;
+    /** What the products are computed in; `float32` unless told. */
+    readonly accuracy?: 'float32' | 'int8';
   };
 
   // Derivative control. None of them computes anything.
