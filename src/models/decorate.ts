@@ -3,7 +3,7 @@
  *
  * From the outside in, and why each is outside the next:
  *
- * 1. errors masked: whatever leaves this stack has passed through the redactor.
+ * 1. errors masked, by the recorder where there is one: whatever leaves this stack has passed through the redactor.
  * 2. recorder: a recorded call costs no budget, slot or time when it is replayed, and the log must hold what the method
  *    saw, wherever it came from, so that resuming does not depend on the cache.
  * 3. cache: a hit needs no slot and no money.
@@ -77,7 +77,7 @@ export function decorate<M extends Model>(inner: M, options: DecorateOptions = {
   const isFree = inner.endpoint === undefined;
   const costOf = (modelId: string, usage: Usage) => (isFree ? 0 : prices?.cost(modelId, usage));
   const within = (scope: string): M =>
-    maskErrors(log === undefined ? core : record(core, { log, redactor, scope, costOf }), redactor);
+    log === undefined ? maskErrors(core, redactor) : record(core, { log, redactor, scope, costOf });
   return { model: within(''), within };
 }
 

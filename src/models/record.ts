@@ -39,7 +39,7 @@ export function record<M extends Model>(inner: M, options: RecordOptions): M {
     const ordinal = seen.get(hash) ?? 0;
     seen.set(hash, ordinal + 1);
     const key = callKey(inner.id, scope, hash, ordinal);
-    const past = await log.lookup(key);
+    const past = await masked(() => log.lookup(key), redactor);
     if (past !== undefined) {
       yield* past.events;
       return;
@@ -78,7 +78,7 @@ export function record<M extends Model>(inner: M, options: RecordOptions): M {
         ...(end?.type === 'end' && end.modelId !== undefined ? { providerModelId: end.modelId } : {}),
         ...(requestId === undefined ? {} : { requestId: redactor.text(requestId) }),
       };
-      await log.commit(call);
+      await masked(() => log.commit(call), redactor);
     };
 
     const events: ReplyEvent[] = [];
@@ -108,6 +108,15 @@ export function record<M extends Model>(inner: M, options: RecordOptions): M {
     if (callOptions?.incremental !== true) yield* events;
     else if (events.at(-1)?.type === 'end') yield events.at(-1)!;
   });
+}
+
+/** What the log throws may quote what it was given. */
+async function masked<T>(work: () => T | Promise<T>, redactor: Redactor): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    throw redactor.error(error);
+  }
 }
 
 /** An empty trace. */
