@@ -29,7 +29,7 @@ const whole = defineMethod({
   calibration: { none: 'types have no errors to measure' },
   async run({ given }, params) {
     const reply: string = given.target.id;
-    const scored = given.scorer.logprobs;
+    const scored = await given.scorer.logprobs({ messages: [] }, '');
     const text: string | undefined = given.rows.rows[0]?.text;
     const first: string | undefined = given.panel[0]?.id;
     const times: number = params.times;
@@ -43,7 +43,7 @@ const whole = defineMethod({
     void given.rows.rows[0]?.label;
     // @ts-expect-error a parameter that does not exist
     void params.often;
-    return { measures: [], findings: [], caveats: [reply, text ?? '', first ?? '', String(times), typeof scored] };
+    return { measures: [], findings: [], caveats: [reply, text ?? '', first ?? '', String(times), String(scored.length)] };
   },
 });
 

@@ -221,28 +221,33 @@ export interface Context<N extends Needs> {
   /** Aborts when the run is cancelled, out of budget or fails; pass it to every model call. */
   readonly signal: AbortSignal;
   /** Stored once and replayed on resume: what comes back is what was stored, in the first run too. */
-  step<T extends Json>(key: string, body: (scope: Scope) => Promise<T>): Promise<T>;
+  readonly step: <T extends Json>(key: string, body: (scope: Scope) => Promise<T>) => Promise<T>;
   /** Runs the body `steps` times over a state that is kept as bytes; goes on from the newest checkpoint. */
-  loop<S>(
+  readonly loop: <S>(
     key: string,
     state: Resumable<S>,
     body: (state: S, index: number, scope: Scope) => Promise<S | void>,
-  ): Promise<S>;
+  ) => Promise<S>;
   /**
    * One observation an item, concurrently; a finished one is never run again. A body that throws is an error of that
    * item alone, until their share passes the run's limit.
    */
-  trials<I extends TrialItem>(
+  readonly trials: <I extends TrialItem>(
     key: string,
     items: Iterable<I>,
     body: (item: I, scope: Scope) => Promise<Seen>,
     options?: TrialOptions,
-  ): Promise<TrialSet>;
+  ) => Promise<TrialSet>;
   /** Keeps bytes under a name; the reference opens them from anywhere. */
-  keep(name: string, bytes: Uint8Array | string, type: string): Promise<Ref>;
+  readonly keep: (name: string, bytes: Uint8Array | string, type: string) => Promise<Ref>;
   /** Another method as a child run, with its own log under the same budget. */
-  call<Q, M extends Needs>(method: Method<Q, M>, params: Q, given: Given<M>, key?: string): Promise<Outcome>;
-  progress(done: number, of: number, note?: string): void;
+  readonly call: <Q, M extends Needs>(
+    method: Method<Q, M>,
+    params: Q,
+    given: Given<M>,
+    key?: string,
+  ) => Promise<Outcome>;
+  readonly progress: (done: number, of: number, note?: string) => void;
 }
 
 // ------------------------------------------------------------------------------------------------------------- method
