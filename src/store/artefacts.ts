@@ -64,7 +64,7 @@ export class ArtefactStore implements Artefacts {
   }
 
   /** As {@link prepare}, for what a run said and was told. Not sorted: nobody needs its hash, and it is most of a log. */
-  prepareTranscript(value: Json, run: number): Promise<Prepared> {
+  prepareTranscript(value: Json, run?: number): Promise<Prepared> {
     const text = JSON.stringify(cleanJson(value, this.#options.redact));
     return this.#prepare(Buffer.from(text), 'application/json', refsIn(text), run);
   }

@@ -149,7 +149,7 @@ export class Committer {
 /** Writes one batch; the result at i is that of write i: the stored event, or the error that refused it alone. */
 export async function commitBatch(tx: Connection, writes: readonly Write[]): Promise<Result[]> {
   const results: Result[] = Array.from({ length: writes.length }, () => undefined);
-  await writeArtefacts(tx, writes);
+  const numbers = await writeArtefacts(tx, writes);
   await writeCache(
     tx,
     writes.flatMap((write) => (write.type === 'cache' ? [write.write] : [])),
@@ -169,6 +169,7 @@ export async function commitBatch(tx: Connection, writes: readonly Write[]): Pro
   const stored = await writeEvents(
     tx,
     admitted.map((event) => ({ ...event.write, text: event.text })),
+    numbers,
   );
   admitted.forEach((event, i) => (results[event.at] = stored[i]));
   return results;
@@ -194,7 +195,7 @@ async function currentTokens(tx: Connection, leases: readonly (Lease | undefined
   return tokens;
 }
 
-async function writeArtefacts(tx: Connection, writes: readonly Write[]): Promise<void> {
+async function writeArtefacts(tx: Connection, writes: readonly Write[]): Promise<Map<string, number>> {
   // What goes with its event is referred to at once. What comes alone is not yet, and is safe for the time of grace.
   const atMs = Date.now();
   const once = new Map<string, { readonly write: ArtefactWrite; readonly touchedAtMs: number }>();
@@ -206,7 +207,7 @@ async function writeArtefacts(tx: Connection, writes: readonly Write[]): Promise
     once.set(write.hex, { write, touchedAtMs: Math.max(isAlone ? atMs : 0, once.get(write.hex)?.touchedAtMs ?? 0) });
     if (write.transcriptOf !== undefined) transcripts.push([write.transcriptOf, write.hex, 'transcript']);
   }
-  if (once.size === 0) return;
+  if (once.size === 0) return new Map();
   const all = [...once.values()];
   for (const { write } of all) write.settle?.();
   await insertRows(
@@ -238,6 +239,7 @@ async function writeArtefacts(tx: Connection, writes: readonly Write[]): Promise
     'ON CONFLICT DO NOTHING',
   );
   await insertReferences(tx, transcripts, numbers);
+  return numbers;
 }
 
 async function writeChunks(tx: Connection, artefact: number, bytes: Uint8Array): Promise<void> {
@@ -294,6 +296,7 @@ async function writeCache(tx: Connection, writes: readonly CacheWrite[]): Promis
 export async function writeEvents(
   tx: Connection,
   events: readonly (EventWrite & { readonly text: string })[],
+  numbers: ReadonlyMap<string, number> = new Map(),
 ): Promise<StoredEvent[]> {
   if (events.length === 0) return [];
   const head = await tx.all<{ seq: number }>('UPDATE head SET seq = seq + $1 WHERE id = 1 RETURNING seq', [
@@ -318,7 +321,7 @@ export async function writeEvents(
     stored.push({ seq: first + i, run: runId, atMs, kind, ...(key === undefined ? {} : { key }), data });
     changes.add(run, first + i, atMs, project(kind, data, event.text));
   }
-  await changes.write(tx);
+  await changes.write(tx, numbers);
   return stored;
 }
 
@@ -379,7 +382,7 @@ class Changes {
     if (checkpoint !== undefined) this.#checkpoints.set(`${run} ${checkpoint.key}`, { run, seq, ...checkpoint });
   }
 
-  async write(tx: Connection): Promise<void> {
+  async write(tx: Connection, numbers: ReadonlyMap<string, number>): Promise<void> {
     await insertRows(tx, trialColumns, this.#trials);
     // The older checkpoint's bytes are no longer protected once the newer one is there.
     for (const { run, key, seq, step, ref } of this.#checkpoints.values()) {
@@ -394,6 +397,7 @@ class Changes {
     await insertReferences(
       tx,
       this.#references.filter(([run, hex, reason]) => (current.get(`${run} ${reason}`) ?? hex) === hex),
+      numbers,
     );
     for (const [run, { seq, atMs, totals, status, reason }] of this.#runs) {
       await tx.run(
@@ -441,19 +445,15 @@ type Reference = readonly [run: number, hex: string, reason: string];
 async function insertReferences(
   tx: Connection,
   references: readonly Reference[],
-  known?: ReadonlyMap<string, number>,
+  known: ReadonlyMap<string, number>,
 ): Promise<void> {
   if (references.length === 0) return;
-  const numbers =
-    known ??
-    (await numberArtefacts(
-      tx,
-      references.map(([, hex]) => hex),
-    ));
+  const others = references.flatMap(([, hex]) => (known.has(hex) ? [] : [hex]));
+  const found = others.length === 0 ? known : await numberArtefacts(tx, others);
   await insertRows(
     tx,
     'reference (artefact, run, reason)',
-    references.map(([run, hex, reason]) => [numbers.get(hex)!, run, reason]),
+    references.map(([run, hex, reason]) => [known.get(hex) ?? found.get(hex)!, run, reason]),
     'ON CONFLICT DO NOTHING',
   );
 }

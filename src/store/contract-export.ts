@@ -317,8 +317,14 @@ export function exportContract(newPlace: NewPlace): void {
       });
       const store = await (await newPlace()).open();
       const { run } = await importInspect(store, path);
-      expect(await run.trial('sample', 'b')).toMatchObject({ status: 'undetermined' });
-      expect((await run.trial('s', 'a'))!.status).toBe('error');
+      expect(await run.trial('s', 'a')).toMatchObject({
+        status: 'measured',
+        value: 0.25,
+        cluster: 'k',
+        why: 'because',
+      });
+      expect(await run.trial('s', 'b')).toMatchObject({ status: 'undetermined', why: 'refused' });
+      expect(await run.trial('t', 'a')).toMatchObject({ status: 'error', why: 'timeout' });
       await store.close();
     });
 

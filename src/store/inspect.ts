@@ -9,7 +9,7 @@
 import { FiducialError, show } from '../core/errors.ts';
 import type { Json } from '../core/values.ts';
 import { canonicalJson, cleanJson, sha256 } from './json.ts';
-import type { Observation, Run, RunStatus, Store, Trial } from './store.ts';
+import type { Observation, ObservationStatus, Run, RunStatus, Store, Trial } from './store.ts';
 import { createZip, openZip, type ZipReader } from './zip.ts';
 
 const formatVersion = 2;
@@ -163,6 +163,9 @@ function observationsOf(sample: Fields): [set: string, observation: Observation]
   const id = typeof sample['id'] === 'string' ? sample['id'] : show(sample['id']);
   const epoch = Number(sample['epoch'] ?? 1);
   const item = epoch === 1 ? id : `${id}#${epoch}`;
+  const ours = list(fields(sample['metadata'])['fiducial']);
+  // Written by exportInspect, which keeps what Inspect has no place for.
+  if (ours.length > 0) return ours.map((trial) => restored(item, fields(trial), fields(sample['scores'])));
   const common = { item, cluster: id };
   const error = sample['error'];
   const why = fields(error)['message'];
@@ -187,6 +190,27 @@ function observationsOf(sample: Fields): [set: string, observation: Observation]
     }
     return [[set, observe(common, value, reason)]];
   });
+}
+
+function restored(item: string, trial: Fields, scores: Fields): [set: string, observation: Observation] {
+  const { set, status, why, cluster } = trial as {
+    set: string;
+    status: ObservationStatus;
+    why?: string;
+    cluster?: string;
+  };
+  const value = fields(scores[set])['value'];
+  const isMeasured = status === 'measured' && typeof value === 'number';
+  return [
+    set,
+    {
+      item,
+      status: status === 'measured' && !isMeasured ? 'undetermined' : status,
+      ...(isMeasured ? { value } : {}),
+      ...(why === undefined ? {} : { why }),
+      ...(cluster === undefined ? {} : { cluster }),
+    },
+  ];
 }
 
 /** Inspect's own reading of its letters and words, but for "no answer", which it counts as wrong. */
@@ -385,7 +409,7 @@ function asObject(value: Json): Json {
 
 // Inspect finds a sample by its id in the file's name; a slash would make a folder of it.
 function fileName(item: string): string {
-  return item.replaceAll('/', '_');
+  return item.replaceAll('/', '%2F');
 }
 
 function isoTime(atMs: number): string {

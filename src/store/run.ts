@@ -158,7 +158,7 @@ export class StoredRun implements Run {
 
   async recordCall(key: string, call: CallRecord): Promise<CallRecord> {
     const { request, reply, ...summary } = call;
-    const body = await this.#parts.artefacts.prepareTranscript({ request, reply }, this.#number);
+    const body = await this.#parts.artefacts.prepareTranscript({ request, reply });
     const event = await this.#write('call', key, { ...summary, body: body.ref }, body.write);
     if ((event.data as { readonly body?: unknown }).body !== body.ref) return await this.#callOf(event);
     // What replay will deliver must be delivered now too: with redaction, that is what was stored.

@@ -21,6 +21,7 @@ const centralSignature = 0x02014b50;
 const localSignature = 0x04034b50;
 const largestField = 0xffffffff;
 const largestCount = 0xffff;
+const bufferBytes = 1024 * 1024;
 const entryLimitBytes = 2 ** 31;
 const methodNames: Record<number, string> = {
   1: 'Shrink',
@@ -212,10 +213,21 @@ export async function createZip(path: string): Promise<ZipWriter> {
   const hash = createHash('sha256');
   const directory: Buffer[] = [];
   let position = 0;
-  const write = async (bytes: Uint8Array) => {
-    await file.write(bytes);
+  let pending: Uint8Array[] = [];
+  let pendingBytes = 0;
+  const flush = async () => {
+    const bytes = Buffer.concat(pending);
+    pending = [];
+    pendingBytes = 0;
+    await file.writeFile(bytes);
     hash.update(bytes);
+  };
+  // Small entries go to the file together.
+  const write = async (bytes: Uint8Array) => {
+    pending.push(bytes);
+    pendingBytes += bytes.length;
     position += bytes.length;
+    if (pendingBytes >= bufferBytes) await flush();
   };
   return {
     async add(name, content) {
@@ -227,7 +239,8 @@ export async function createZip(path: string): Promise<ZipWriter> {
           'Copy this artefact by itself.',
         );
       }
-      const deflated = await deflate(bytes, { level: 6 });
+      // A few bytes never shrink.
+      const deflated = bytes.length < 32 ? bytes : await deflate(bytes, { level: 6 });
       const isSmaller = deflated.length < bytes.length;
       const data = isSmaller ? deflated : bytes;
       const nameBytes = Buffer.from(name);
@@ -283,6 +296,7 @@ export async function createZip(path: string): Promise<ZipWriter> {
       end.writeUInt32LE(Math.min(length, largestField), 12);
       end.writeUInt32LE(Math.min(start, largestField), 16);
       await write(end);
+      await flush();
       await file.sync();
       await file.close();
       await rename(aside, path);
