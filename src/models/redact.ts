@@ -254,5 +254,7 @@ const credentialShapes: readonly RegExp[] = [
   /\bxox[abprs]-[A-Za-z0-9-]{10,}/,
   /\bBearer [A-Za-z0-9._~+/-]{16,}=*/,
   /\beyJ[A-Za-z0-9_-]{10,}\.eyJ[A-Za-z0-9_-]{10,}\.[A-Za-z0-9_-]{10,}/,
+  // A password inside an address.
+  /(?<=:\/\/[^\s/:@]{1,64}:)[^\s/@]{4,}(?=@)/,
   /-----BEGIN [A-Z ]*PRIVATE KEY-----[\s\S]*?-----END [A-Z ]*PRIVATE KEY-----/,
 ];

@@ -258,6 +258,13 @@ test('what is no secret stays: short values, paths, and canaries that were plant
   expect(lenient.text(plain)).toBe('[redacted:OPENAI_API_KEY]');
 });
 
+test('a password inside an address is masked, the address stays', () => {
+  expect(redactor.text('postgres://fiducial:hunter22@db.example:5432/runs')).toBe(
+    'postgres://fiducial:[redacted:credential]@db.example:5432/runs',
+  );
+  expect(redactor.text('http://host:8000/a@b and mail to a:b@c')).toBe('http://host:8000/a@b and mail to a:b@c');
+});
+
 test('configured headers and keys are named as secrets for the redactor', () => {
   const secrets = endpointSecrets({
     env,
