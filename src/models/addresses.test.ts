@@ -123,6 +123,7 @@ describe('an HTTP template', () => {
         const body = fillText('{"a": "<{{prompt}}>", "b": {{list}}}', { prompt, list: [prompt] }, asJsonText);
         expect(JSON.parse(body)).toEqual({ a: `<${prompt}>`, b: [prompt] });
       }),
+      { numRuns: 40 },
     );
   });
   test('streams events and JSON lines, and a stream without its end is not a reply', async () => {

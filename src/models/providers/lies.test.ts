@@ -288,7 +288,7 @@ describe('a gigabyte', () => {
     expect(sent.bytes).toBeLessThan(gigabyte / 4);
   });
   test('of zeros, compressed into a megabyte, is not unpacked', async () => {
-    const bomb = zlib.gzipSync(Buffer.alloc(96 * 1024 ** 2, '{'), { level: 9 });
+    const bomb = zlib.gzipSync(Buffer.alloc(64 * 1024 ** 2, '{'), { level: 1 });
     expect(bomb.length).toBeLessThan(1024 ** 2);
     const { url } = await start(
       (_, response) =>
