@@ -13,7 +13,8 @@ function fieldsOf(bytes: Uint8Array): Field[] {
   const varint = (): bigint => {
     let value = 0n;
     for (let shift = 0n; ; shift += 7n) {
-      const byte = bytes[at++]!;
+      const byte = bytes[at++];
+      if (byte === undefined) throw new Error('the message ends inside a number');
       value |= BigInt(byte & 0x7f) << shift;
       if (byte < 0x80) return value;
     }
