@@ -43,7 +43,11 @@ const whole = defineMethod({
     void given.rows.rows[0]?.label;
     // @ts-expect-error a parameter that does not exist
     void params.often;
-    return { measures: [], findings: [], caveats: [reply, text ?? '', first ?? '', String(times), String(scored.length)] };
+    return {
+      measures: [],
+      findings: [],
+      caveats: [reply, text ?? '', first ?? '', String(times), String(scored.length)],
+    };
   },
 });
 

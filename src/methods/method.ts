@@ -95,6 +95,11 @@ export function data<T>(row: z.ZodType<T>, title: string): Filling<DataNeed<T>> 
   return { kind: 'data', row, title, isOptional: false };
 }
 
+/** Rows as what fills a data role. @example dataOf('requests', [{ id: 'a', request: 'say it' }]) */
+export function dataOf<T>(name: string, rows: readonly T[]): Dataset<T> {
+  return { name, rows };
+}
+
 /** A need for people. */
 export function labeller(title: string): Filling<LabellerNeed> {
   return { kind: 'labeller', title, isOptional: false };
@@ -111,11 +116,9 @@ export function optional(need: Need): Need {
 
 // -------------------------------------------------------------------------------------------------------------- given
 
-/** Rows with the hash that stands for them in the run's identity. */
+/** Rows under a name. Their hash, taken by the runner, stands for them in the run's identity; the name does not. */
 export interface Dataset<T = unknown> {
   readonly name: string;
-  /** SHA-256, 64 hexadecimal digits, over the rows' canonical JSON. */
-  readonly hash: string;
   readonly rows: readonly T[];
 }
 
@@ -162,13 +165,13 @@ export type Seen =
   | { readonly status: 'undetermined'; readonly why: string; readonly transcript?: Ref };
 
 /** An item of a trial set: its id is unique in the set and pairs it with other runs; a cluster groups what depends. */
-export type TrialItem = string | { readonly id: string; readonly cluster?: string };
+export type TrialItem = string | { readonly id: string; readonly cluster?: string | undefined };
 
 /** Inside one step, trial or iteration: its own randomness, independent of order and concurrency. */
 export interface Scope {
   readonly random: Random;
   /** Stores what was said, so that another judge can read it later. */
-  transcript(record: TranscriptRecord): Promise<Ref>;
+  readonly transcript: (record: TranscriptRecord) => Promise<Ref>;
 }
 
 /** What a judge needs to judge again: what was wanted, what was sent, and what came back. */
@@ -256,7 +259,7 @@ export interface Context<N extends Needs> {
 export interface Demo<P, N extends Needs> {
   readonly params: P;
   /** Fresh models each time; the same seed gives the same replies. */
-  given(): Given<N> | Promise<Given<N>>;
+  readonly given: () => Given<N> | Promise<Given<N>>;
 }
 
 /** One case with a planted truth. */

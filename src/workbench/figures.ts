@@ -4,7 +4,6 @@
  *
  * Each rate and mean is remembered as a {@link Derivation}; the stored outcome holds them beside its measures.
  */
-import { FiducialError, show } from '../core/errors.ts';
 import type { Measure, Outcome } from '../core/measures.ts';
 import { mean, rate } from '../core/observations.ts';
 import type { MeanOptions, Observation, ObservedMeasure, ObservedRate } from '../core/observations.ts';
@@ -115,23 +114,10 @@ export async function observationsOf(run: Run, set: string, layer = ''): Promise
   return observations;
 }
 
-/** A stored trial as an observation. @throws FiducialError `run.bad-trial` */
+/** A stored trial as an observation. */
 export function observationOf(trial: Trial): Observation {
-  const { item, cluster, status, value, why, transcript } = trial;
-  const place = {
-    item,
-    ...(cluster === undefined ? {} : { cluster }),
-    ...(transcript === undefined ? {} : { transcript }),
-  };
-  if (status !== 'measured') return { ...place, status, why: why ?? 'no reason was given' };
-  if (value === undefined) {
-    throw new FiducialError(
-      'run.bad-trial',
-      `The stored trial of ${show(item)} is measured and has no value`,
-      'fiducial doctor checks the store.',
-    );
-  }
-  return { ...place, status, value, ...(why === undefined ? {} : { why }) };
+  const { seq: _, set: __, layer: ___, ...observation } = trial;
+  return observation;
 }
 
 /**

@@ -26,9 +26,9 @@ export function fingerprintOf(model: Model): string | undefined {
   return fingerprints.get(model) ?? (typeof own === 'string' ? own : undefined);
 }
 
-/** Rows as a data set, with their hash. @example dataset('requests', [{ id: 'a', request: '…' }]) */
-export function dataset<T>(name: string, rows: readonly T[]): Dataset<T> {
-  return { name, rows, hash: sha256(canonicalJson(cleanJson(rows, undefined))) };
+/** The hash of a data set: its rows as canonical JSON. */
+export function datasetHash(set: Dataset): string {
+  return sha256(canonicalJson(cleanJson(set.rows, undefined)));
 }
 
 export interface IdentityOptions {
@@ -51,7 +51,7 @@ export function specOf(
     const filled = given[role];
     if (filled === undefined || need.kind === 'labeller') continue;
     if (need.kind === 'data') {
-      data[role] = (filled as Dataset).hash;
+      data[role] = datasetHash(filled as Dataset);
       continue;
     }
     const list = need.kind === 'models' ? (filled as readonly Model[]) : [filled as Model];

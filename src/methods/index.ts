@@ -1,0 +1,6 @@
+/** The catalogue: one line a method, in the order in which lists show them. */
+import { judgeMethod } from './evaluate/judge.ts';
+import type { AnyMethod } from './method.ts';
+import { bestOfN } from './redteam/best-of-n.ts';
+
+export const catalogue: readonly AnyMethod[] = [bestOfN, judgeMethod];
