@@ -16,6 +16,12 @@ const INERT = new Set([
   'attn_implementation', '_attn_implementation_autoset', 'embedding_dropout', 'unsloth_fixed', 'unsloth_version',
   'n_ctx', 'bos_token', 'eos_token', 'language', 'license', 'do_sample', 'max_length', 'temperature', 'top_k', 'top_p',
   'num_beams', 'repetition_penalty', 'no_repeat_ngram_size', 'chunk_size_feed_forward', 'is_decoder',
+  'num_labels', 'cross_attention_hidden_size', 'tie_encoder_decoder', 'torchscript', 'use_bfloat16', 'tf_legacy_loss',
+  'typical_p', 'early_stopping', 'length_penalty', 'min_length', 'num_beam_groups', 'diversity_penalty',
+  'num_return_sequences', 'output_scores', 'return_dict_in_generate', 'forced_bos_token_id', 'forced_eos_token_id',
+  'bad_words_ids', 'suppress_tokens', 'begin_suppress_tokens', 'encoder_no_repeat_ngram_size', 'remove_invalid_values',
+  'exponential_decay_length_penalty', 'experts_implementation', '_experts_implementation', 'transformers.js_config',
+  'is_llama_config', 'model_max_length',
 ]); // prettier-ignore
 
 type JsonObject = { readonly [key: string]: unknown };

@@ -30,7 +30,7 @@ import type { ConfigReader } from './config-reader.ts';
 
 interface Common {
   readonly base: number;
-  /** Rotated dimensions of a head; even. */
+  /** Dimensions over which the angles fall. Where it is odd, one more is rotated, so that pairs are whole. */
   readonly width: number;
 }
 
@@ -54,20 +54,35 @@ export function cacheLimit(rope: Rope): number | undefined {
 
 /** 1 / base^(2i / width) for each rotated pair. */
 const plainFrequencies = (base: number, width: number): number[] =>
-  Array.from({ length: width / 2 }, (_, i) => base ** ((-2 * i) / width));
+  Array.from({ length: Math.ceil(width / 2) }, (_, i) => base ** ((-2 * i) / width));
+
+const KINDS = ['default', 'linear', 'dynamic', 'yarn', 'llama3', 'longrope', 'su'] as const;
+type Kind = Exclude<(typeof KINDS)[number], 'su'>;
+
+/** The kind by its present name (`rope_type`) or its older one (`type`). Newer files may say both. */
+function kindOf(scaling: ConfigReader, isLongrope: boolean): Kind {
+  const canonical = (kind: (typeof KINDS)[number]): Kind =>
+    kind === 'su' || (isLongrope && kind === 'yarn') ? 'longrope' : kind;
+  const older = canonical(scaling.word('type', KINDS, 'default'));
+  if (!scaling.has('rope_type')) return older;
+  const kind = canonical(scaling.word('rope_type', KINDS));
+  if (scaling.has('type') && older !== kind) throw scaling.refuse('type', `rope_type says ${kind}`);
+  return kind;
+}
 
 /**
- * The rope of a configuration. `scaling` is `rope_scaling` (older files) or `rope_parameters` (newer ones).
+ * A rope as a file describes it. `scaling` is `rope_scaling` (older files) or `rope_parameters` (newer ones).
+ * @param width dimensions of a head that are rotated; an odd one counts its last pair in full
  * @param context `max_position_embeddings`
+ * @param family.originalContext what it was before it was extended, where it stands outside `scaling` (Phi-3)
  */
 export function readRope(
-  config: ConfigReader,
   scaling: ConfigReader | undefined,
   base: number,
   width: number,
   context: number,
+  family: { readonly originalContext?: number; readonly isLongrope?: boolean } = {},
 ): Rope {
-  if (width % 2 !== 0) throw config.refuse('head_dim', `${width} rotated dimensions are not even`);
   const plain = plainFrequencies(base, width);
   const fixed = (frequencies: readonly number[], attentionFactor = 1): Rope => ({
     kind: 'fixed',
@@ -77,10 +92,7 @@ export function readRope(
     attentionFactor,
   });
   if (scaling === undefined) return fixed(plain);
-  const kinds = ['default', 'linear', 'dynamic', 'yarn', 'llama3', 'longrope', 'su'] as const;
-  const kind = scaling.word(scaling.has('rope_type') ? 'rope_type' : 'type', kinds, 'default');
-  // Newer files say both; they must agree.
-  if (scaling.has('type')) scaling.only('type', kind);
+  const kind = kindOf(scaling, family.isLongrope ?? false);
   const rope = (): Rope => {
     switch (kind) {
       case 'default':
@@ -95,21 +107,17 @@ export function readRope(
           base,
           width,
           factor: scaling.number('factor'),
-          originalContext: scaling.integer('original_max_position_embeddings', context),
+          originalContext: context,
         };
       case 'llama3':
-        return fixed(llama3Frequencies(plain, scaling));
+        return fixed(llama3Frequencies(plain, scaling, context));
       case 'yarn':
         return yarn(base, width, plain, scaling, context, fixed);
-      case 'longrope':
-      case 'su': {
-        const original = config.has('original_max_position_embeddings')
-          ? config.integer('original_max_position_embeddings')
-          : scaling.integer('original_max_position_embeddings', context);
-        const factor = context === original ? scaling.number('factor', 1) : context / original;
+      case 'longrope': {
+        const original = family.originalContext ?? scaling.integer('original_max_position_embeddings', context);
+        const factor = scaling.number('factor', context / original);
         const suggested = factor <= 1 ? 1 : Math.sqrt(1 + Math.log(factor) / Math.log(original));
-        const stretch = (name: string): number[] => scaling.numbers(name, width / 2).map((by, i) => plain[i]! / by);
-        scaling.raw('factor');
+        const stretch = (name: string): number[] => scaling.numbers(name, plain.length).map((by, i) => plain[i]! / by);
         return {
           kind: 'longrope',
           base,
@@ -123,15 +131,17 @@ export function readRope(
     }
   };
   const result = rope();
+  // Dynamic scaling starts from max_position_embeddings: transformers does not read this one for it, nor for the others.
+  scaling.raw('original_max_position_embeddings');
   scaling.finish();
   return result;
 }
 
-function llama3Frequencies(plain: readonly number[], scaling: ConfigReader): number[] {
+function llama3Frequencies(plain: readonly number[], scaling: ConfigReader, context: number): number[] {
   const factor = scaling.number('factor');
   const low = scaling.number('low_freq_factor');
   const high = scaling.number('high_freq_factor');
-  const original = scaling.integer('original_max_position_embeddings');
+  const original = scaling.integer('original_max_position_embeddings', context);
   return plain.map((frequency) => {
     const turns = (original * frequency) / (2 * Math.PI); // full turns over the original context
     if (turns > high) return frequency;
@@ -151,8 +161,8 @@ function yarn(
 ): Rope {
   const original = scaling.integer('original_max_position_embeddings', context);
   const factor = scaling.number('factor', context / original);
-  const betaFast = scaling.number('beta_fast', 32);
-  const betaSlow = scaling.number('beta_slow', 1);
+  const betaFast = scaling.optionalNumber('beta_fast') || 32;
+  const betaSlow = scaling.optionalNumber('beta_slow') || 1;
   const isTruncated = scaling.boolean('truncate', true);
   const mscale = (by: number): number => (factor <= 1 ? 1 : 0.1 * by * Math.log(factor) + 1);
   const [scaleBy, scaleAll] = [scaling.optionalNumber('mscale'), scaling.optionalNumber('mscale_all_dim')];
@@ -177,11 +187,11 @@ function yarn(
 /**
  * Cosines and sines of every position, traced.
  * @param positions int32 [batch, time]; negative ones are padding and read as 0
- * @returns cos and sin [batch, 1, time, width / 2]
+ * @returns cos and sin [batch, 1, time, pairs]
  */
 export function rotaryTables(rope: Rope, positions: Tensor): { cos: Tensor; sin: Tensor } {
   const at = expandDims(maximum(cast(positions, 'float32'), 0), 2); // [batch, time, 1]
-  const half = rope.width / 2;
+  const half = Math.ceil(rope.width / 2);
   const table = (values: readonly number[]): Tensor => constant(Float32Array.from(values), [1, 1, half]);
   // Length of each row: one more than its largest position. [batch, 1, 1]
   const length = (): Tensor => add(max(at, { axes: [1, 2], keepDims: true }), 1);
