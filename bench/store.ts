@@ -1,21 +1,19 @@
 /**
- * What the embedded store costs: opening, appending, a whole evaluation's record, lists and pages.
+ * The embedded store: opening, appending, the whole record of an evaluation, replay, lists and pages.
  *
- * The record of a case is a finished call (request and reply of some 300 characters), a transcript and a trial, each
- * awaited in turn by 32 workers, as a run does it. CPU is user and system time of this process, so that other work on
- * the machine moves it little. Everything lies in a temporary folder, which is removed.
+ * The record of a case is a finished call (request and reply of some 300 characters each), a transcript and a trial,
+ * awaited in turn by 32 workers, as a run does it. CPU is user and system time of this process, which other work on the
+ * machine moves less than wall time. Everything lies in a temporary folder, which is removed.
  */
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import type { Observation } from '../src/core/index.ts';
 import { openStore, type Run, type RunSpec, type Store } from '../src/store/index.ts';
+import type { Harness } from './harness.ts';
 
-interface Figure {
-  value: number;
-  name: string;
-  unit: string;
-  note?: string;
-}
+const repetitions = 3;
+const cases = 10_000;
 
 const spec = (seed: number): RunSpec => ({
   method: seed % 2 === 0 ? 'redteam/pair' : 'evaluate/harm',
@@ -35,11 +33,11 @@ async function timed(body: () => Promise<unknown>): Promise<{ wallMs: number; cp
   return { wallMs, cpuMs: (user + system) / 1_000 };
 }
 
-async function recordCases(run: Run, prefix: string, cases: number): Promise<void> {
+async function recordCases(run: Run, prefix: string): Promise<void> {
   let next = 0;
   const worker = async () => {
     while (next < cases) {
-      const item = `${prefix}${next++}`;
+      const item = `${prefix} ${next++}`;
       const question = `Say something about ${item}. ${'context '.repeat(30)}`;
       const reply = `An answer to ${item}. ${'word '.repeat(50)}`;
       await run.recordCall(item, {
@@ -63,95 +61,80 @@ async function recordCases(run: Run, prefix: string, cases: number): Promise<voi
   await Promise.all(Array.from({ length: 32 }, worker));
 }
 
-async function appends(run: Run): Promise<Figure[]> {
+async function appends(harness: Harness, run: Run): Promise<void> {
   const note = (i: number) => run.append({ kind: 'note', data: { i, text: 'x'.repeat(200) } });
-  const single = await timed(async () => {
-    for (let i = 0; i < 2_000; i++) await note(i);
-  });
-  const batched = await timed(() => Promise.all(Array.from({ length: 50_000 }, (_, i) => note(i))));
-  return [
-    { name: 'appends, one at a time', value: 2_000 / (single.wallMs / 1_000), unit: 'events/s' },
-    { name: 'appends, batched', value: 50_000 / (batched.wallMs / 1_000), unit: 'events/s' },
-  ];
+  const single: number[] = [];
+  const batched: number[] = [];
+  for (let repetition = 0; repetition < repetitions; repetition++) {
+    const one = await timed(async () => {
+      for (let i = 0; i < 1_000; i++) await note(i);
+    });
+    single.push(1_000 / (one.wallMs / 1_000));
+    const many = await timed(() => Promise.all(Array.from({ length: 20_000 }, (_, i) => note(i))));
+    batched.push(20_000 / (many.wallMs / 1_000));
+  }
+  harness.record('appends, one at a time', single, { unit: 'events/s' });
+  harness.record('appends, 20,000 at once', batched, { unit: 'events/s' });
 }
 
-async function evaluation(store: Store): Promise<Figure[]> {
+async function evaluation(harness: Harness, store: Store): Promise<void> {
+  const cpuMs: number[] = [];
+  const wallMs: number[] = [];
+  const replayMs: number[] = [];
   const { run } = await store.open(spec(2));
-  await recordCases(run, 'warm up ', 1_000);
-  const recorded = await timed(() => recordCases(run, 'case ', 10_000));
-  const replayed = await timed(async () => {
-    for (let i = 0; i < 10_000; i++) await run.call(`case ${i}`);
-  });
-  return [
-    {
-      name: 'a case recorded: call, transcript, trial',
-      value: recorded.cpuMs / 10_000,
-      unit: 'ms CPU',
-      note: '10,000 cases',
-    },
-    { name: 'the same, wall', value: recorded.wallMs / 10_000, unit: 'ms' },
-    { name: 'a call replayed', value: replayed.wallMs / 10_000, unit: 'ms' },
-  ];
+  for (let repetition = 0; repetition < repetitions; repetition++) {
+    const recorded = await timed(() => recordCases(run, `case ${repetition}`));
+    cpuMs.push(recorded.cpuMs / cases);
+    wallMs.push(recorded.wallMs / cases);
+    const replayed = await timed(async () => {
+      for (let i = 0; i < cases; i++) await run.call(`case ${repetition} ${i}`);
+    });
+    replayMs.push(replayed.wallMs / cases);
+  }
+  const note = `${cases} cases: a call, a transcript and a trial each`;
+  harness.record('a case recorded, CPU', cpuMs, { unit: 'ms', note });
+  harness.record('a case recorded, wall', wallMs, { unit: 'ms', note });
+  harness.record('a call replayed, wall', replayMs, { unit: 'ms' });
 }
 
-async function pages(store: Store): Promise<Figure[]> {
+const trial = (i: number): Observation =>
+  i % 10 === 0
+    ? { item: `item ${i}`, cluster: `c${i % 50}`, status: 'error', why: 'timeout' }
+    : { item: `item ${i}`, cluster: `c${i % 50}`, status: 'measured', value: i % 7 };
+
+async function pages(harness: Harness, store: Store): Promise<void> {
   const { run } = await store.open(spec(3));
   for (let i = 0; i < 100_000; i += 5_000) {
-    await Promise.all(
-      Array.from({ length: 5_000 }, (_, j) =>
-        run.recordTrial('s', {
-          item: `item ${i + j}`,
-          cluster: `c${j % 50}`,
-          status: j % 10 === 0 ? 'error' : 'measured',
-          ...(j % 10 === 0 ? { why: 'timeout' } : { value: j % 7 }),
-        }),
-      ),
-    );
+    await Promise.all(Array.from({ length: 5_000 }, (_, j) => run.recordTrial('s', trial(i + j))));
   }
-  for (let i = 4; i < 10_004; i += 100)
-    await Promise.all(Array.from({ length: 100 }, (_, j) => store.open(spec(i + j))));
-  const first = await run.trials({ limit: 100 });
-  const measures: [string, () => Promise<unknown>][] = [
-    ['page of 100 of 100,000 trials', () => run.trials({ limit: 100, cursor: first.next! })],
-    ['the same, by value', () => run.trials({ limit: 100, order: 'value' })],
-    ['the same, searched by text', () => run.trials({ limit: 100, text: 'item 9999' })],
-    ['counts of 100,000 trials', () => run.counts()],
-    ['page of 50 of 10,000 runs', () => store.runs({ limit: 50 })],
-    ['the same, by method and text', () => store.runs({ limit: 50, method: 'redteam/', text: 'topic 77' })],
-    ['all 10,000 runs', () => store.runs({ limit: 10_000 })],
-  ];
-  const figures: Figure[] = [];
-  for (const [name, body] of measures) {
-    await body();
-    const { wallMs } = await timed(async () => {
-      for (let i = 0; i < 5; i++) await body();
-    });
-    figures.push({ name, value: wallMs / 5, unit: 'ms' });
-  }
-  return figures;
+  for (let i = 4; i < 10_004; i++) await store.open(spec(i));
+  const { next } = await run.trials({ limit: 100 });
+  const measures: Record<string, () => Promise<unknown>> = {
+    '100 of 100,000 trials': () => run.trials({ limit: 100, cursor: next! }),
+    '100 of 100,000 trials, by value': () => run.trials({ limit: 100, order: 'value' }),
+    '100 of 100,000 trials, searched': () => run.trials({ limit: 100, text: 'item 9999' }),
+    'counts of 100,000 trials': () => run.counts(),
+    '50 of 10,000 runs': () => store.runs({ limit: 50 }),
+    '50 of 10,000 runs, by method and text': () => store.runs({ limit: 50, method: 'redteam/', text: 'topic 77' }),
+    'all 10,000 runs': () => store.runs({ limit: 10_000 }),
+  };
+  for (const [name, body] of Object.entries(measures)) await harness.measure(name, body);
 }
 
-/** Runs it all, in some 15 seconds. */
-export async function run(): Promise<Figure[]> {
+/** Runs it all, in some half a minute. */
+export async function run(harness: Harness): Promise<void> {
   const folder = mkdtempSync(join(tmpdir(), 'fiducial-bench-'));
-  const address = join(folder, '.fiducial');
   try {
-    const first = await timed(async () => (await openStore({ address })).close());
-    const again = await timed(async () => (await openStore({ address })).close());
-    const store = await openStore({ address });
-    const { run: log } = await store.open(spec(1));
-    const figures = [
-      { name: 'open, first', value: first.wallMs, unit: 'ms', note: 'makes the tables' },
-      { name: 'open, again', value: again.wallMs, unit: 'ms' },
-      ...(await appends(log)),
-      ...(await evaluation(store)),
-      ...(await pages(store)),
-    ];
+    let stores = 0;
+    const open = async (address: string) => (await openStore({ address })).close();
+    await harness.measure('open a new store', () => open(join(folder, `${++stores}`)));
+    await harness.measure('open a store that is there', () => open(join(folder, '1')));
+    const store = await openStore({ address: join(folder, 'bench') });
+    await appends(harness, (await store.open(spec(1))).run);
+    await evaluation(harness, store);
+    await pages(harness, store);
     await store.close();
-    return figures;
   } finally {
     rmSync(folder, { recursive: true, force: true });
   }
 }
-
-export const name = 'store';

@@ -9,7 +9,7 @@ import { FiducialError } from '../core/errors.ts';
 import type { Json } from '../core/values.ts';
 import { type Connection, type Database, inChunks, insertRows, placeholders, type Value } from './database.ts';
 import { columnText, hexOf } from './json.ts';
-import { addTotals, noTotals, type Projection, project, type Totals } from './project.ts';
+import { addTotals, measuredValue, noTotals, type Projection, project, type Totals } from './project.ts';
 import type { Lease, RunStatus, StoredEvent } from './store.ts';
 
 /** Bytes on their way in. `settle` puts a file at its place, under the write lock. */
@@ -434,7 +434,7 @@ export function trialRow(run: number, seq: number, trial: NonNullable<Projection
     trial.item,
     trial.cluster ?? null,
     trial.status,
-    trial.value ?? null,
+    measuredValue(trial) ?? null,
     trial.why === undefined ? null : columnText(trial.why),
     trial.transcript === undefined ? null : hexOf(trial.transcript),
   ];

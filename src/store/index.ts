@@ -21,7 +21,6 @@ export type {
   Lease,
   Leases,
   NewEvent,
-  Observation,
   ObservationStatus,
   Page,
   PurgeReport,

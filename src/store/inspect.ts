@@ -7,9 +7,10 @@
  * Each scorer becomes a set of trials; epochs of one sample share a cluster.
  */
 import { FiducialError, show } from '../core/errors.ts';
+import type { Observation } from '../core/index.ts';
 import type { Json } from '../core/values.ts';
 import { canonicalJson, cleanJson, sha256 } from './json.ts';
-import type { Observation, ObservationStatus, Run, RunStatus, Store, Trial } from './store.ts';
+import type { ObservationStatus, Run, RunStatus, Store, Trial } from './store.ts';
 import { createZip, openZip, type ZipReader } from './zip.ts';
 
 const formatVersion = 2;
@@ -201,15 +202,11 @@ function restored(item: string, trial: Fields, scores: Fields): [set: string, ob
   };
   const value = fields(scores[set])['value'];
   const isMeasured = status === 'measured' && typeof value === 'number';
+  const common = { item, ...(cluster === undefined ? {} : { cluster }) };
+  if (isMeasured) return [set, { ...common, status, value, ...(why === undefined ? {} : { why }) }];
   return [
     set,
-    {
-      item,
-      status: status === 'measured' && !isMeasured ? 'undetermined' : status,
-      ...(isMeasured ? { value } : {}),
-      ...(why === undefined ? {} : { why }),
-      ...(cluster === undefined ? {} : { cluster }),
-    },
+    { ...common, status: status === 'error' ? 'error' : 'undetermined', why: why ?? 'its score is not there' },
   ];
 }
 
@@ -266,7 +263,7 @@ export async function exportInspect(store: Store, run: Run, path: string, layer 
     for (const [item, trials] of items) {
       const sample = await sampleOf(store, run, item, trials);
       const { id, epoch, input, target, scores } = sample;
-      summaries.push({ id, epoch, input, target, scores } as Json);
+      summaries.push({ id, epoch, input, target, scores });
       await write(`samples/${fileName(item)}_epoch_1.json`, sample);
     }
     await write('_journal/summaries/1.json', summaries);
@@ -355,8 +352,10 @@ async function sampleOf(store: Store, run: Run, item: string, trials: readonly T
       choices: last === undefined ? [] : [{ message: last, stop_reason: 'stop' }],
     },
     scores: Object.fromEntries(
-      trials.flatMap(({ set, status, value, why }) =>
-        status === 'measured' ? [[set, { value, ...(why === undefined ? {} : { explanation: why }) }]] : [],
+      trials.flatMap((trial) =>
+        trial.status === 'measured'
+          ? [[trial.set, { value: trial.value, ...(trial.why === undefined ? {} : { explanation: trial.why }) }]]
+          : [],
       ),
     ),
     metadata: {
@@ -385,7 +384,7 @@ function measured(items: ReadonlyMap<string, readonly Trial[]>, set: string): { 
   return [...items.values()]
     .flat()
     .flatMap((trial) =>
-      trial.set === set && trial.value !== undefined ? [{ item: trial.item, value: trial.value }] : [],
+      trial.set === set && trial.status === 'measured' ? [{ item: trial.item, value: trial.value }] : [],
     );
 }
 

@@ -2,7 +2,8 @@
 import pg from 'pg';
 import { afterAll, describe, expect, it } from 'vitest';
 import { type PostgresServer, startPostgres } from '../../test/postgres.ts';
-import { spec, storeContract } from './contract.ts';
+import { storeContract } from '../../test/store/contract.ts';
+import { spec } from '../../test/store/place.ts';
 import { openStore } from './index.ts';
 
 let server: PostgresServer | undefined;

@@ -4,9 +4,10 @@
  * The same function serves live writes, imports and `verify`, which recomputes it from the log and compares; so the
  * tables can't say anything that the log does not.
  */
+import type { Observation } from '../core/index.ts';
 import type { Json } from '../core/values.ts';
 import { hexOf, refsIn } from './json.ts';
-import type { Observation, RunStatus } from './store.ts';
+import type { RunStatus } from './store.ts';
 
 /** Why a run refers to an artefact. A mention protects from collection; only `kept` and checkpoints stop a purge. */
 export type Reason = 'mention' | 'transcript' | 'kept' | `checkpoint:${string}`;
@@ -75,6 +76,11 @@ export function project(kind: string, data: Json, text: string): Projection {
     default:
       return { references: refsIn(text).map((hex) => [hex, 'mention']) };
   }
+}
+
+/** The value of what was measured. */
+export function measuredValue(observation: Observation): number | undefined {
+  return observation.status === 'measured' ? observation.value : undefined;
 }
 
 export const noTotals: Totals = {

@@ -131,17 +131,16 @@ interface TrialRow {
 }
 
 function toTrial(row: TrialRow): Trial {
-  return {
+  const common = {
     seq: row.seq,
     set: row.set_name,
     layer: row.layer,
     item: row.item,
-    status: row.status,
     ...(row.cluster === null ? {} : { cluster: row.cluster }),
-    ...(row.value === null ? {} : { value: row.value }),
-    ...(row.why === null ? {} : { why: row.why }),
     ...(row.transcript === null ? {} : { transcript: toRef(row.transcript) }),
   };
+  if (row.status !== 'measured') return { ...common, status: row.status, why: row.why ?? '' };
+  return { ...common, status: row.status, value: row.value!, ...(row.why === null ? {} : { why: row.why }) };
 }
 
 // Trials without a value come last; -1e308 is below every value that JSON can hold but one.

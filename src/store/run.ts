@@ -6,6 +6,7 @@
  * the log stays as it was.
  */
 import { FiducialError, nearestWord, show } from '../core/errors.ts';
+import type { Observation } from '../core/index.ts';
 import type { Json, Ref } from '../core/values.ts';
 import type { ArtefactStore } from './artefacts.ts';
 import type { ArtefactWrite, Committer } from './commit.ts';
@@ -33,7 +34,6 @@ import {
   type Layer,
   type Lease,
   type NewEvent,
-  type Observation,
   type Page,
   reservedKinds,
   type Run,
@@ -219,8 +219,8 @@ export class StoredRun implements Run {
       ...(cluster === undefined ? {} : { cluster: cleanName('The cluster', cluster, redact) }),
       ...rest,
     };
-    const event = await this.#write('trial', trialKey(data.set, data.item, layer), data);
-    return { layer: '', ...(event.data as unknown as Omit<Trial, 'layer' | 'seq'>), seq: event.seq };
+    const event = await this.#write('trial', trialKey(data.set, data.item, data.layer ?? ''), data);
+    return { layer: '', ...(event.data as object), seq: event.seq } as Trial;
   }
 
   async trial(set: string, item: string, layer = ''): Promise<Trial | undefined> {
@@ -353,7 +353,8 @@ export class StoredRun implements Run {
 const statuses = ['measured', 'undetermined', 'error'];
 
 function checkObservation(observation: Observation): void {
-  const { status, value, item } = observation;
+  // Whatever the types say: methods may be written in JavaScript.
+  const { status, value, why, item }: { status: string; value?: unknown; why?: unknown; item: string } = observation;
   let fault: string | undefined;
   if (!statuses.includes(status))
     fault = `its status is ${show(status)}; meant is ${nearestWord(status, statuses) ?? statuses.join(', ')}`;
@@ -361,6 +362,7 @@ function checkObservation(observation: Observation): void {
     fault = `it is measured, and its value is ${show(value)}`;
   else if (status !== 'measured' && value !== undefined)
     fault = `it is ${status}, and yet has the value ${show(value)}`;
+  else if (status !== 'measured' && typeof why !== 'string') fault = `it is ${status}, and does not say why`;
   if (fault === undefined) return;
   throw new FiducialError(
     'store.bad-observation',

@@ -16,7 +16,8 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import Libsql from 'libsql';
 import { afterAll, describe, expect, it } from 'vitest';
-import { spec, storeContract } from './contract.ts';
+import { storeContract } from '../../test/store/contract.ts';
+import { spec } from '../../test/store/place.ts';
 import { isFiducialError } from '../core/errors.ts';
 import { openStore } from './index.ts';
 

@@ -3,23 +3,13 @@
  *
  * Every figure is derived from a run's events; tables beside the log are indexes of it, written in the same
  * transaction. A promise that resolves was committed: it survives the process being killed. Implemented over SQLite
- * (one file, several processes) and PostgreSQL (several machines) with one contract suite, `contract.ts`. Times are
+ * (one file, several processes) and PostgreSQL (several machines) with one contract suite. Times are
  * milliseconds since 1970 (`atMs`). Open one with `openStore` from `index.ts`.
  */
+import type { Observation } from '../core/index.ts';
 import type { Json, Ref } from '../core/values.ts';
 
-/** What was seen of one item. A value exists only where the status is `measured`; the others are never pass or fail. */
-export interface Observation {
-  readonly item: string;
-  /** Items that are not independent (the same behaviour in ten phrasings) share a cluster. */
-  readonly cluster?: string;
-  readonly status: ObservationStatus;
-  readonly value?: number;
-  /** Why it is undetermined or in error, or the judge's reason. */
-  readonly why?: string;
-  readonly transcript?: Ref;
-}
-export type ObservationStatus = 'measured' | 'undetermined' | 'error';
+export type ObservationStatus = Observation['status'];
 
 // ---------------------------------------------------------------------------------------------------------- identity
 
@@ -179,14 +169,14 @@ export interface Checkpoint {
   readonly ref: Ref;
 }
 
-/** A trial: an observation at its place. */
-export interface Trial extends Observation {
+/** A trial: an observation at its place in a run. */
+export type Trial = Observation & {
   readonly seq: number;
   /** The name given to `Context.trials`. */
   readonly set: string;
   /** `''` is the run's own; a rescoring layer has its name here. */
   readonly layer: string;
-}
+};
 
 export interface TrialQuery {
   readonly set?: string;

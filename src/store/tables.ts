@@ -8,6 +8,7 @@ import { createWriteStream } from 'node:fs';
 import { rename, rm } from 'node:fs/promises';
 import { pipeline } from 'node:stream/promises';
 import { FiducialError } from '../core/errors.ts';
+import { measuredValue } from './project.ts';
 import type { Run, Trial } from './store.ts';
 
 /**
@@ -75,7 +76,7 @@ export async function exportTrials(run: Run, path: string): Promise<number> {
         text('item', (trial) => trial.item),
         text('cluster', (trial) => trial.cluster, true),
         text('status', (trial) => trial.status),
-        { name: 'value', data: trials.map((trial) => trial.value ?? null), type: 'DOUBLE', nullable: true },
+        { name: 'value', data: trials.map((trial) => measuredValue(trial) ?? null), type: 'DOUBLE', nullable: true },
         text('why', (trial) => trial.why, true),
         text('transcript', (trial) => trial.transcript, true),
         { name: 'seq', data: trials.map((trial) => BigInt(trial.seq)), type: 'INT64', nullable: false },

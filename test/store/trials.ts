@@ -1,7 +1,9 @@
 /** The part of the store's contract about trials, rescoring layers and labels by people. */
 import { describe, expect, it } from 'vitest';
-import { type NewPlace, spec, withRun } from './contract.ts';
-import type { Observation, Trial, TrialQuery } from './store.ts';
+import { type NewPlace, spec, withRun } from './place.ts';
+import type { Observation } from '../../src/core/index.ts';
+import { measuredValue } from '../../src/store/project.ts';
+import type { Trial, TrialQuery } from '../../src/store/store.ts';
 
 const awkwardNames = [
   'a',
@@ -28,11 +30,8 @@ export function trialContract(newPlace: NewPlace): void {
         const recorded = await Promise.all(
           awkwardNames.flatMap((item, i) => {
             const status = statuses[i % 3]!;
-            const observation: Observation = {
-              item,
-              status,
-              ...(status === 'measured' ? { value: i } : { why: `because\0 ${item}` }),
-            };
+            const observation: Observation =
+              status === 'measured' ? { item, status, value: i } : { item, status, why: `because\0 ${item}` };
             return [run.recordTrial('s', observation), run.recordTrial(`set ${item.slice(0, 9)}`, observation)];
           }),
         );
@@ -50,15 +49,18 @@ export function trialContract(newPlace: NewPlace): void {
     it('refuse a value that was not measured, and a measurement without one', async () => {
       const place = await newPlace();
       await withRun(place, async (run) => {
-        const bad: Observation[] = [
+        const bad = [
           { item: 'x', status: 'undetermined', value: 0 },
           { item: 'x', status: 'error', value: 1 },
           { item: 'x', status: 'measured' },
           { item: 'x', status: 'measured', value: Number.NaN },
-          { item: 'x', status: 'safe' as 'measured', value: 1 },
+          { item: 'x', status: 'safe', value: 1 },
+          { item: 'x', status: 'error' },
         ];
         for (const observation of bad)
-          await expect(run.recordTrial('s', observation)).rejects.toMatchObject({ code: 'store.bad-observation' });
+          await expect(run.recordTrial('s', observation as Observation)).rejects.toMatchObject({
+            code: 'store.bad-observation',
+          });
         expect((await run.trials()).total).toBe(0);
       });
     });
@@ -83,21 +85,22 @@ export function trialContract(newPlace: NewPlace): void {
               return items;
             }
             cursor = page.next;
-            if (disturb) await run.recordTrial('even', { item: `late ${items.length}`, status: 'undetermined' });
+            if (disturb)
+              await run.recordTrial('even', { item: `late ${items.length}`, status: 'undetermined', why: 'late' });
           }
         };
         const recorded = await all({});
         expect(recorded.map((trial) => trial.seq)).toEqual(recorded.map((trial) => trial.seq).sort((a, b) => a - b));
         const byItem = await all({ order: 'item' });
         expect(byItem.map((trial) => trial.item)).toEqual(recorded.map((trial) => trial.item).sort());
-        const byValue = (await all({ order: 'value' })).map((trial) => trial.value ?? -1);
+        const byValue = (await all({ order: 'value' })).map((trial) => measuredValue(trial) ?? -1);
         expect(byValue).toEqual([...byValue].sort((a, b) => b - a));
         expect(byValue).toHaveLength(53);
         expect(await all({ set: 'odd' })).toHaveLength(26);
         expect(await all({ status: 'error' })).toHaveLength(13);
         expect(await all({ status: ['error', 'measured'], set: 'even' })).toHaveLength(27);
         expect((await all({ cluster: 'c2' })).every((trial) => trial.cluster === 'c2')).toBe(true);
-        expect((await all({ minValue: 8, maxValue: 9 })).every((trial) => trial.value! >= 8)).toBe(true);
+        expect((await all({ minValue: 8, maxValue: 9 })).every((trial) => measuredValue(trial)! >= 8)).toBe(true);
         expect((await all({ text: 'timeout 5' })).map((trial) => trial.item)).toEqual(['i51']);
         expect((await run.trials({ text: '%' })).total).toBe(0);
         const disturbed = await all({ order: 'value' }, true);

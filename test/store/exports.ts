@@ -3,12 +3,12 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
-import { call, type NewPlace, spec, withRun } from './contract.ts';
-import { exportInspect, importInspect } from './inspect.ts';
-import { exportRun, importRun } from './portable.ts';
-import type { Run, Store } from './store.ts';
-import { exportEvents, exportTrials } from './tables.ts';
-import { createZip, openZip } from './zip.ts';
+import { call, type NewPlace, spec, withRun } from './place.ts';
+import { exportInspect, importInspect } from '../../src/store/inspect.ts';
+import { exportRun, importRun } from '../../src/store/portable.ts';
+import type { Run, Store } from '../../src/store/store.ts';
+import { exportEvents, exportTrials } from '../../src/store/tables.ts';
+import { createZip, openZip } from '../../src/store/zip.ts';
 
 /** A run with something of everything, a child, a purged transcript and a replaced checkpoint. */
 async function fill(run: Run, store: Store): Promise<void> {
@@ -262,8 +262,8 @@ export function exportContract(newPlace: NewPlace): void {
       });
       expect((await run.trial('judge', 'nan'))!.why).toContain('say "NaN" or NaN');
       expect((await run.trial('judge', '1#2'))!.cluster).toBe('1');
-      expect((await run.trial('dims/harm', 'several'))!.value).toBe(2);
-      expect((await run.trial('dims/style', 'several'))!.value).toBe(1);
+      expect(await run.trial('dims/harm', 'several')).toMatchObject({ value: 2 });
+      expect(await run.trial('dims/style', 'several')).toMatchObject({ value: 1 });
       expect(await run.trial('sample', 'never')).toMatchObject({ status: 'undetermined' });
       expect(await store.artefacts.getJson((await run.trial('judge', '1'))!.transcript!)).toMatchObject({
         messages: [{ content: 'the long text' }],

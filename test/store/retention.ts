@@ -1,9 +1,9 @@
 /** The part of the store's contract about what is kept, removed, redacted, checked and migrated. */
 import { describe, expect, it } from 'vitest';
-import type { Ref } from '../core/values.ts';
-import { call, type NewPlace, spec, withRun } from './contract.ts';
-import { openDatabase } from './open.ts';
-import { currentVersion, migrate } from './schema.ts';
+import type { Ref } from '../../src/core/values.ts';
+import { call, type NewPlace, spec, withRun } from './place.ts';
+import { openDatabase } from '../../src/store/open.ts';
+import { currentVersion, migrate } from '../../src/store/schema.ts';
 
 const plain = 'application/octet-stream';
 
