@@ -163,6 +163,9 @@ async function createSession(model: Uint8Array, options: SessionOptions, label: 
       intraOpNumThreads: settings.threads,
       executionMode: 'sequential',
       logSeverityLevel: 3,
+      // A planned block for each session lies beside what the arena already holds: 0.8 GB more for a 124 M training
+      // step, and no faster (bench/LOG.md).
+      enableMemPattern: false,
       ...(Object.keys(extra).length === 0 ? {} : { extra: { session: extra } }),
       ...(options.onDevice === undefined || options.onDevice.length === 0
         ? {}

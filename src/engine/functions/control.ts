@@ -5,6 +5,7 @@ import { keepRule } from '../derivatives/custom.ts';
 import { cotangents } from '../differentiate.ts';
 import { elementCount, makeNode, type Node, reachable, type Tensor } from '../graph.ts';
 import { emit, emitOne, lift } from '../operators/emit.ts';
+import { concat, narrow, reshape } from './movement.ts';
 
 /** The same value, as a constant to every derivative. */
 export const stopGradient = (x: Tensor): Tensor => emitOne('stopGradient', [x], {});
@@ -49,7 +50,7 @@ export function checkpoint(fn: (...args: Tensor[]) => Tensor): (...args: Tensor[
     const rule = keepRule((boundaryValues, _, g) => {
       const delayed = delay(boundaryValues, g[0]!);
       const replayed = replay(inside, new Map(outside.map((value, i) => [value, delayed[i]!])));
-      return cotangents([replayed.get(result) ?? result], g, delayed);
+      return weightsFirst(cotangents([replayed.get(result) ?? result], g, delayed), boundaryValues);
     });
     return emit('custom', [...outside, result], { rule, argumentCount: outside.length }).outputs[0]!;
   };
@@ -85,6 +86,26 @@ function delay(values: readonly Tensor[], ticket: Tensor): Tensor[] {
       : identity(value),
   );
 }
+
+/**
+ * Lets the cotangents of computed values go on only when those of weights are there: the runtime would otherwise put
+ * off weight gradients to the end, and keep what was recomputed for them until then.
+ */
+function weightsFirst(parts: readonly (Tensor | undefined)[], values: readonly Tensor[]): (Tensor | undefined)[] {
+  const isWeight = values.map((value) => isLeaf(root(value)));
+  const tickets = parts.filter((part, i) => isWeight[i] === true && part !== undefined && part.size > 0) as Tensor[];
+  if (tickets.length === 0) return [...parts];
+  const ticket = concat(tickets.map((part) => narrow(reshape(part, [-1]), 0, 0, 1)));
+  return parts.map((part, i) =>
+    part === undefined || isWeight[i] === true || part.size === 0 ? part : after(part, ticket),
+  );
+}
+
+/**
+ * `value`, but not before `ticket` has been computed: a copy that the runtime's optimiser can't see through. For
+ * memory and for updates in place, where the order of independent operations matters.
+ */
+export const after = (value: Tensor, ticket: Tensor): Tensor => emitOne('barrier', [value, ticket], {});
 
 /** The node behind any identities. */
 function root(value: Tensor): Node {

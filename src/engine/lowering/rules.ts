@@ -229,7 +229,11 @@ function barrierRule(node: NodeOf<'barrier'>, to: Lowering): void {
   const flat = to.add('Reshape', [to.nameOf(ticket), to.ints([-1])]);
   const first = to.add('Slice', [flat, to.ints([0]), to.ints([1])]);
   const condition = to.add('Equal', [first, first]);
-  to.add('Where', [condition, to.nameOf(value), to.nameOf(value)], {}, { outputs: resultNames(node, to) });
+  const outputs = resultNames(node, to);
+  if (value.dtype === 'bool' || value.dtype === 'int8') {
+    const wide = castTo(to, to.nameOf(value), 'int32');
+    castTo(to, to.add('Where', [condition, wide, wide]), value.dtype, outputs[0]);
+  } else to.add('Where', [condition, to.nameOf(value), to.nameOf(value)], {}, { outputs });
 }
 
 const withAxis = (type: string) => (node: NodeOf<'softmax'>, to: Lowering) => {

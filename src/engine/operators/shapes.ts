@@ -33,6 +33,19 @@ function requireFloat(operator: string, inputs: readonly Spec[]): void {
   }
 }
 
+/** Eight-bit integers and bool are stored, moved, compared and cast; nothing is computed in them. */
+function requireNumber(operator: string, inputs: readonly Spec[]): void {
+  for (const input of inputs) {
+    if (!['float32', 'float16', 'int32', 'int64'].includes(input.dtype)) {
+      throw new FiducialError(
+        'engine.dtype',
+        `${operator}: ${text(input)} is not a type to compute in`,
+        'Convert it with cast(x, "int32") or cast(x, "float32").',
+      );
+    }
+  }
+}
+
 function requireIndex(operator: string, input: Spec): void {
   if (input.dtype === 'int32' || input.dtype === 'int64') return;
   throw new FiducialError('engine.dtype', `${operator}: indices are ${text(input)}`, 'Indices are int32 or int64.');
@@ -79,13 +92,22 @@ const unaryFloat = (inputs: readonly Spec[], _: unknown, operator: OperatorName)
   return [{ shape: inputs[0]!.shape, dtype: inputs[0]!.dtype }];
 };
 const unaryAny = (inputs: readonly Spec[]): Spec[] => [{ shape: inputs[0]!.shape, dtype: inputs[0]!.dtype }];
+const unaryNumber = (inputs: readonly Spec[], _: unknown, operator: OperatorName): Spec[] => {
+  requireNumber(operator, inputs);
+  return unaryAny(inputs);
+};
 const binary = (inputs: readonly Spec[], _: unknown, operator: OperatorName): Spec[] => {
+  requireNumber(operator, inputs);
   const dtype = requireSameType(operator, inputs);
   return [{ shape: broadcastAll(operator, inputs), dtype }];
 };
 const comparison = (inputs: readonly Spec[], _: unknown, operator: OperatorName): Spec[] => {
   requireSameType(operator, inputs);
   return [{ shape: broadcastAll(operator, inputs), dtype: 'bool' }];
+};
+const ordering = (inputs: readonly Spec[], attributes: unknown, operator: OperatorName): Spec[] => {
+  if (inputs.some(({ dtype }) => dtype === 'bool')) requireNumber(operator, inputs);
+  return comparison(inputs, attributes, operator);
 };
 const logical = (inputs: readonly Spec[], _: unknown, operator: OperatorName): Spec[] => {
   if (inputs.some((input) => input.dtype !== 'bool')) {
@@ -109,7 +131,11 @@ function reduced(shape: Shape, axes: readonly number[], keepDims: boolean): numb
 const reduction = (
   inputs: readonly Spec[],
   attributes: { readonly axes: readonly number[]; readonly keepDims: boolean },
-): Spec[] => [{ shape: reduced(inputs[0]!.shape, attributes.axes, attributes.keepDims), dtype: inputs[0]!.dtype }];
+  operator: OperatorName,
+): Spec[] => {
+  requireNumber(operator, inputs);
+  return [{ shape: reduced(inputs[0]!.shape, attributes.axes, attributes.keepDims), dtype: inputs[0]!.dtype }];
+};
 const extremum = (
   inputs: readonly Spec[],
   attributes: { readonly axes: readonly number[]; readonly keepDims: boolean },
@@ -123,7 +149,7 @@ const extremum = (
       'Give it at least one element along every reduced axis.',
     );
   }
-  return reduction(inputs, attributes);
+  return reduction(inputs, attributes, operator);
 };
 const alongAxis = (inputs: readonly Spec[], _: unknown, operator: OperatorName): Spec[] => {
   requireFloat(operator, inputs);
@@ -161,7 +187,7 @@ export const shapeRules: { readonly [K in OperatorName]: ShapeRule<K> } = {
   constant: (_, { shape, dtype }) => [{ shape, dtype }],
   fill: (_, { shape, dtype }) => [{ shape, dtype }],
 
-  neg: unaryAny,
+  neg: unaryNumber,
   exp: unaryFloat,
   log: unaryFloat,
   sqrt: unaryFloat,
@@ -172,13 +198,13 @@ export const shapeRules: { readonly [K in OperatorName]: ShapeRule<K> } = {
   softplus: unaryFloat,
   cos: unaryFloat,
   sin: unaryFloat,
-  abs: unaryAny,
-  sign: unaryAny,
+  abs: unaryNumber,
+  sign: unaryNumber,
   floor: unaryFloat,
   relu: unaryFloat,
   gelu: alongAxis,
   silu: unaryFloat,
-  clip: unaryAny,
+  clip: unaryNumber,
   cast: (inputs, { to }) => [{ shape: inputs[0]!.shape, dtype: to }],
   not: logical,
   isNaN: (inputs, _, operator) => {
@@ -194,10 +220,10 @@ export const shapeRules: { readonly [K in OperatorName]: ShapeRule<K> } = {
   maximum: binary,
   minimum: binary,
   equal: comparison,
-  less: comparison,
-  greater: comparison,
-  lessOrEqual: comparison,
-  greaterOrEqual: comparison,
+  less: ordering,
+  greater: ordering,
+  lessOrEqual: ordering,
+  greaterOrEqual: ordering,
   and: logical,
   or: logical,
   where: (inputs, _, operator) => {
@@ -241,7 +267,7 @@ export const shapeRules: { readonly [K in OperatorName]: ShapeRule<K> } = {
   sum: reduction,
   mean: (inputs, attributes, operator) => {
     requireFloat(operator, inputs);
-    return reduction(inputs, attributes);
+    return reduction(inputs, attributes, operator);
   },
   max: extremum,
   min: extremum,
@@ -253,8 +279,9 @@ export const shapeRules: { readonly [K in OperatorName]: ShapeRule<K> } = {
   argMax: (inputs, { axis, keepDims }, operator) => [
     { shape: extremum(inputs, { axes: [axis], keepDims }, operator)[0]!.shape, dtype: 'int64' },
   ],
-  cumulativeSum: unaryAny,
+  cumulativeSum: unaryNumber,
   topK: (inputs, { k, axis }, operator) => {
+    requireNumber(operator, inputs);
     const shape = [...inputs[0]!.shape];
     if (k > shape[axis]! || k < 0 || !Number.isInteger(k)) {
       throw mismatch(
@@ -365,6 +392,7 @@ export const shapeRules: { readonly [K in OperatorName]: ShapeRule<K> } = {
     const [data, indices, updates] = inputs as [Spec, Spec, Spec];
     requireIndex(operator, indices);
     requireSameType(operator, [data, updates]);
+    requireNumber(operator, [data]);
     if (indices.shape.length !== 1 || !sameShape(updates.shape, [indices.shape[0]!, ...data.shape.slice(1)])) {
       throw mismatch(operator, inputs, 'data is [rows, ...], indices [n] and updates [n, ...]');
     }
@@ -380,6 +408,7 @@ export const shapeRules: { readonly [K in OperatorName]: ShapeRule<K> } = {
     const [data, indices, updates] = inputs as [Spec, Spec, Spec];
     requireIndex(operator, indices);
     requireSameType(operator, [data, updates]);
+    requireNumber(operator, [data]);
     requireAligned(operator, inputs, data.shape, indices.shape, axis);
     if (!sameShape(indices.shape, updates.shape))
       throw mismatch(operator, inputs, 'indices and updates differ in shape');

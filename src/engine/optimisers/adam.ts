@@ -9,7 +9,7 @@
 import { add, div, mul, pow, reciprocal, sqrt, square, sub } from '../functions/elementwise.ts';
 import { tensor, type Tensor } from '../graph.ts';
 import { type Tree, zipTrees } from '../tree.ts';
-import { type Optimiser, zerosOf } from './optimiser.ts';
+import { type Optimiser, settledRate, zerosOf } from './optimiser.ts';
 
 export interface AdamOptions {
   readonly beta1?: number;
@@ -34,7 +34,8 @@ function adamWithDecay(name: string, options: AdamOptions, weightDecay: number):
   return {
     name,
     init: (parameters) => ({ first: zerosOf(parameters), second: zerosOf(parameters), step: tensor(0) }),
-    update: (parameters, gradient, state, learningRate) => {
+    update: (parameters, gradient, state, givenRate) => {
+      const learningRate = settledRate(givenRate, gradient);
       const { first, second, step: stepBefore } = state as unknown as AdamState;
       const step = add(stepBefore, 1);
       // v / (1 - beta2^t), and m / (1 - beta1^t), in terms of the scaled moments.
@@ -44,8 +45,7 @@ function adamWithDecay(name: string, options: AdamOptions, weightDecay: number):
       const floor = mul(reciprocal(correction2), epsilon);
       const nextFirst = zipTrees([first, gradient], ([m, g]) => add(mul(m!, beta1), g!));
       const nextSecond = zipTrees([second, gradient], ([v, g]) => add(mul(v!, beta2), square(g!)));
-      const keep =
-        typeof learningRate === 'number' ? 1 - learningRate * weightDecay : sub(1, mul(learningRate, weightDecay));
+      const keep = sub(1, mul(learningRate, weightDecay));
       const next = zipTrees([parameters, nextFirst, nextSecond], ([w, m, v]) => {
         const change = mul(div(m!, add(sqrt(v!), floor)), size);
         return sub(weightDecay === 0 ? w! : mul(w!, keep), change);

@@ -3,7 +3,8 @@
  * a step compiles with parameters and state donated, and both are saved and restored exactly like any arrays.
  */
 import { FiducialError } from '../../core/errors.ts';
-import { add, clip, div, minimum, mul, square, sqrt } from '../functions/elementwise.ts';
+import { after } from '../functions/control.ts';
+import { add, clip, div, fill, minimum, mul, square, sqrt } from '../functions/elementwise.ts';
 import { sum } from '../functions/reductions.ts';
 import { full, type Tensor } from '../graph.ts';
 import { mapTree, type Tree, treeLeaves, zipTrees } from '../tree.ts';
@@ -34,6 +35,20 @@ export function globalNorm(tree: Tree): Tensor {
       .map((leaf) => sum(square(leaf)))
       .reduce((a, b) => add(a, b)),
   );
+}
+
+/**
+ * The learning rate, held back until the last gradient of the backward pass is there: then every weight has been read
+ * for the last time, and updates may overwrite donated weights in place.
+ */
+export function settledRate(learningRate: Tensor | number, gradient: Tree): Tensor {
+  const rate = typeof learningRate === 'number' ? fill([], learningRate) : learningRate;
+  const leaves = treeLeaves(gradient).filter((leaf) => leaf.node !== undefined && leaf.size > 0);
+  const last = leaves.reduce<Tensor | undefined>(
+    (a, b) => (a !== undefined && a.node!.id > b.node!.id ? a : b),
+    undefined,
+  );
+  return last === undefined || rate.dtype !== 'float32' ? rate : after(rate, last);
 }
 
 /**

@@ -10,7 +10,7 @@ import { reshape } from '../functions/movement.ts';
 import { mean } from '../functions/reductions.ts';
 import { full, tensor, type Tensor } from '../graph.ts';
 import { mapTree, namedLeaves, type Tree, zipTrees } from '../tree.ts';
-import { type Optimiser, zerosOf } from './optimiser.ts';
+import { type Optimiser, settledRate, zerosOf } from './optimiser.ts';
 
 /** Stochastic gradient descent; with momentum the buffer is momentum * buffer + gradient. */
 export function sgd(
@@ -20,7 +20,8 @@ export function sgd(
   return {
     name: 'sgd',
     init: (parameters) => (momentum === 0 ? {} : { buffer: zerosOf(parameters) }),
-    update: (parameters, gradient, state, learningRate) => {
+    update: (parameters, gradient, state, givenRate) => {
+      const learningRate = settledRate(givenRate, gradient);
       const decayed =
         weightDecay === 0 ? gradient : zipTrees([gradient, parameters], ([g, w]) => add(g!, mul(w!, weightDecay)));
       if (momentum === 0) {
@@ -44,7 +45,8 @@ export function lion(
   return {
     name: 'lion',
     init: (parameters) => ({ momentum: zerosOf(parameters) }),
-    update: (parameters, gradient, state, learningRate) => {
+    update: (parameters, gradient, state, givenRate) => {
+      const learningRate = settledRate(givenRate, gradient);
       const { momentum } = state as { momentum: Tree };
       const next = zipTrees([parameters, momentum, gradient], ([w, m, g]) => {
         const direction = sign(add(mul(m!, beta1), mul(g!, 1 - beta1)));
@@ -83,7 +85,8 @@ export function adafactor(options: AdafactorOptions = {}): Optimiser {
         isFactored(p) ? full([...p.shape.slice(0, -2), p.shape.at(-1)!], 0) : full(p.shape, 0),
       ),
     }),
-    update: (parameters, gradient, state, learningRate) => {
+    update: (parameters, gradient, state, givenRate) => {
+      const learningRate = settledRate(givenRate, gradient);
       const { step: before, rows, columns } = state as unknown as { step: Tensor; rows: Tree; columns: Tree };
       const step = add(before, 1);
       const keep = sub(1, pow(step, -decay));
@@ -110,7 +113,7 @@ export function adafactor(options: AdafactorOptions = {}): Optimiser {
         }
         const clipped = div(scaled, maximum(div(rms(scaled), clipThreshold), 1));
         const rate = scalesByParameter ? mul(maximum(rms(w!), 1e-3), learningRate) : learningRate;
-        const decayed = weightDecay === 0 ? w! : sub(w!, mul(w!, mulRate(learningRate, weightDecay)));
+        const decayed = weightDecay === 0 ? w! : sub(w!, mul(w!, mul(learningRate, weightDecay)));
         return sub(decayed, mul(clipped, rate));
       });
       return {
@@ -125,7 +128,5 @@ export function adafactor(options: AdafactorOptions = {}): Optimiser {
   };
 }
 
-const mulRate = (rate: Tensor | number, factor: number): Tensor | number =>
-  typeof rate === 'number' ? rate * factor : mul(rate, factor);
 const expandLast = (x: Tensor): Tensor => reshape(x, [...x.shape, 1]);
 const expandBeforeLast = (x: Tensor): Tensor => reshape(x, [...x.shape.slice(0, -1), 1, x.shape.at(-1)!]);
