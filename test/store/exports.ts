@@ -2,7 +2,7 @@
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { call, type NewPlace, spec, withRun } from './place.ts';
 import { exportInspect, importInspect } from '../../src/store/inspect.ts';
 import { exportRun, importRun } from '../../src/store/portable.ts';
@@ -43,7 +43,10 @@ async function fill(run: Run, store: Store): Promise<void> {
 }
 
 export function exportContract(newPlace: NewPlace): void {
-  const folder = mkdtempSync(join(tmpdir(), 'fiducial-export-'));
+  let folder = '';
+  beforeAll(() => {
+    folder = mkdtempSync(join(tmpdir(), 'fiducial-export-'));
+  });
   afterAll(() => rmSync(folder, { recursive: true, force: true }));
   let files = 0;
   const newFile = (extension: string) => join(folder, `${++files}.${extension}`);
