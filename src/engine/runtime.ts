@@ -127,7 +127,7 @@ export async function runSession(
     evict();
     const session = await entry.session;
     entry.runs++;
-    return (await session.run(feeds, fetches));
+    return await session.run(feeds, fetches);
   } catch (error) {
     if (error instanceof FiducialError) {
       held.delete(key);
@@ -153,7 +153,10 @@ async function createSession(model: Uint8Array, options: SessionOptions, label: 
       'Pass { device: "cpu" }.',
     );
   }
-  const extra: Record<string, string> = options.prepack ? {} : { disable_prepacking: '1' };
+  // Each session has threads of its own, and by default they go on spinning after a run: with two sessions alive on two
+  // cores every product took twice as long (bench/LOG.md).
+  const extra: Record<string, string> = { force_spinning_stop: '1' };
+  if (!options.prepack) extra['disable_prepacking'] = '1';
   if (options.externalFolder !== undefined)
     extra['model_external_initializers_file_folder_path'] = options.externalFolder;
   try {
@@ -166,7 +169,7 @@ async function createSession(model: Uint8Array, options: SessionOptions, label: 
       // A planned block for each session lies beside what the arena already holds: 0.8 GB more for a 124 M training
       // step, and no faster (bench/LOG.md).
       enableMemPattern: false,
-      ...(Object.keys(extra).length === 0 ? {} : { extra: { session: extra } }),
+      extra: { session: extra },
       ...(options.onDevice === undefined || options.onDevice.length === 0
         ? {}
         : {
