@@ -7,6 +7,7 @@
  *   blocks.N.resid_pre | resid_mid | resid_post
  *   blocks.N.ln1 | ln2 .scale                 [batch, time, 1]      what the stream is divided by
  *   blocks.N.ln1 | ln2 .normalized            [batch, time, width]  after the division, before weight and bias
+ *   blocks.N.ln1_post | ln2_post .scale, .normalized: norms of what attention and MLP give (Gemma, OLMo 2)
  *   blocks.N.attn.q                           [batch, time, heads, headWidth], before norms and rotation
  *   blocks.N.attn.k | v                       [batch, time, keyHeads, headWidth]
  *   blocks.N.attn.rot_q | rot_k               the same, after them
@@ -49,7 +50,7 @@ const GLOBAL_SITES = ['embed', 'ln_final.scale', 'ln_final.normalized', 'logits'
 
 /** Kinds of sites inside a block that an architecture has. */
 export function blockSiteKinds(description: Description): SiteKind[] {
-  const { norm1, norm2, mlp } = description.block(0);
+  const { norm1, norm2, attentionOutNorm, mlpOutNorm, mlp } = description.block(0);
   return [
     'resid_pre',
     ...(description.isParallel ? [] : ['resid_mid']),
@@ -66,10 +67,12 @@ export function blockSiteKinds(description: Description): SiteKind[] {
       'z',
       'result',
     ].map((name) => `attn.${name}`),
+    ...(attentionOutNorm === undefined ? [] : ['ln1_post.scale', 'ln1_post.normalized']),
     'attn_out',
     'mlp.pre',
     ...('up' in mlp && !('gate' in mlp) ? [] : ['mlp.pre_linear']),
     'mlp.post',
+    ...(mlpOutNorm === undefined ? [] : ['ln2_post.scale', 'ln2_post.normalized']),
     'mlp_out',
   ];
 }
