@@ -460,5 +460,8 @@ function cutRow(value: Tensor, cut: Cut, description: Description): Tensor {
   const [, rows, time, ...rest] = shape as [number, number, number, ...number[]];
   const width = rest.reduce((product, size) => product * size, 1);
   const from = ((cut.layer * rows + cut.row) * time + cut.start) * width;
-  return fromData(data.slice(from, from + cut.count * width), [cut.count, ...rest], 'float32');
+  const size = cut.count * width;
+  // A large part is a view; a small one is copied, so that it does not hold the whole batch in memory.
+  const own = size * 32 >= data.length ? data.subarray(from, from + size) : data.slice(from, from + size);
+  return fromData(own, [cut.count, ...rest], 'float32');
 }

@@ -29,8 +29,8 @@ export const layers = [
   'kit',
   'methods',
   'workbench',
-  'cli',
   'server',
+  'cli',
 ] as const;
 
 /** Neighbours that do not know each other, although one stands before the other in {@link layers}. */
