@@ -1,7 +1,7 @@
 /** Generation with a cache, in batches and with shared beginnings, held against recomputation of the whole text. */
 import { afterAll, beforeEach, describe, expect, it } from 'vitest';
 import { random } from '../../core/random.ts';
-import { compile, fromData, heldSessions, releaseSessions, type Tensor } from '../../engine/index.ts';
+import { compile, fromData, releaseSessions, type Tensor } from '../../engine/index.ts';
 import { forward } from '../forward.ts';
 import type { Forwardable } from './forwardable.ts';
 import { Generator, type GeneratorOptions } from './generator.ts';

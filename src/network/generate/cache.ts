@@ -92,8 +92,7 @@ export class KeyValueCache {
       for (let head = 0; head < this.#keyHeads; head++) {
         const from = ((i * rows + row) * this.#keyHeads + head) * time * width;
         const to = this.#at(slot, head, at);
-        if (length > 64) array.set(fresh.subarray(from, from + length), to);
-        else for (let j = 0; j < length; j++) array[to + j] = fresh[from + j]!;
+        array.set(fresh.subarray(from, from + length), to);
       }
     }
   }

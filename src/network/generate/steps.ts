@@ -40,6 +40,8 @@ export class Steps {
     values: readonly Tensor[],
     at: Tensor | undefined,
   ) => Promise<{ logits: Tensor; fresh: Tensor }>;
+  /** By rows and time. One step runs at a time, so its inputs can be written anew for the next. */
+  readonly #inputs = new Map<string, StepInputs>();
   // Costs count tokens; 8 stand for the weights, which a run reads however few tokens it has.
   readonly #coldShapes = new ShapeBook({
     budget: 4,
@@ -177,16 +179,15 @@ export class Steps {
     return Math.min(rowBucket(rows), this.#maxRows);
   }
 
-  #fill(
-    parts: readonly Part[],
-    rowOf: readonly number[],
-    rows: number,
-    time: number,
-  ): { tokens: Tensor; positions: Tensor; lengths: Tensor; at: Tensor } {
-    const tokens = new Int32Array(rows * time);
-    const positions = new Int32Array(rows * time).fill(-1);
-    const lengths = new Int32Array(rows);
-    const at = new Int32Array(rows);
+  #fill(parts: readonly Part[], rowOf: readonly number[], rows: number, time: number): StepInputs {
+    const name = `${rows} ${time}`;
+    let inputs = this.#inputs.get(name);
+    if (inputs === undefined) this.#inputs.set(name, (inputs = emptyInputs(rows, time)));
+    const [tokens, positions, lengths, at] = [inputs.tokens, inputs.positions, inputs.lengths, inputs.at].map(
+      ({ data }) => data as Int32Array,
+    ) as [Int32Array, Int32Array, Int32Array, Int32Array];
+    positions.fill(-1);
+    lengths.fill(0);
     for (const [i, part] of parts.entries()) {
       const row = rowOf[i]!;
       for (let j = 0; j < part.count; j++) {
@@ -196,12 +197,7 @@ export class Steps {
       lengths[row] = part.from;
       at[row] = part.count - 1;
     }
-    return {
-      tokens: fromData(tokens, [rows, time], 'int32'),
-      positions: fromData(positions, [rows, time], 'int32'),
-      lengths: fromData(lengths, [rows], 'int32'),
-      at: fromData(at, [rows, 1], 'int32'),
-    };
+    return inputs;
   }
 
   #result(
@@ -222,4 +218,17 @@ export class Steps {
       },
     };
   }
+}
+
+interface StepInputs {
+  readonly tokens: Tensor;
+  readonly positions: Tensor;
+  readonly lengths: Tensor;
+  readonly at: Tensor;
+}
+
+function emptyInputs(rows: number, time: number): StepInputs {
+  const int = (shape: readonly number[]): Tensor =>
+    fromData(new Int32Array(shape.reduce((product, size) => product * size, 1)), shape, 'int32');
+  return { tokens: int([rows, time]), positions: int([rows, time]), lengths: int([rows]), at: int([rows, 1]) };
 }
