@@ -168,6 +168,21 @@ suite('older files', () => {
   });
 });
 
+suite('how long a text may be', () => {
+  it.each([
+    ['default', {}, 256],
+    ['linear', { factor: 4 }, 1024],
+    ['dynamic', { factor: 2.5 }, 2048],
+    ['dynamic', { factor: 10 }, 2560],
+    ['yarn', { factor: 4, original_max_position_embeddings: 64 }, 256],
+    ['yarn', { factor: 4 }, 1024],
+    ['llama3', { factor: 8, low_freq_factor: 1, high_freq_factor: 4, original_max_position_embeddings: 32 }, 256],
+  ])('with a %s rope', (rope_type, settings, reach) => {
+    const rope_parameters = { rope_type, rope_theta: 10000, ...settings };
+    expect(describe({ ...WRITTEN['llama'], rope_parameters }).context).toBe(reach);
+  });
+});
+
 suite('refused by name', () => {
   const rope = (type: string, change: Config): Config => ({
     rope_parameters: { ...(WRITTEN[type]!['rope_parameters'] as Config), ...change },

@@ -47,7 +47,7 @@ export interface Description {
   readonly keyHeads: number;
   readonly headWidth: number;
   readonly innerWidth: number;
-  /** Positions that the model was made for. */
+  /** Positions that the model was made for, with what its rope is stretched to. */
   readonly context: number;
   readonly norm: {
     readonly kind: 'layer' | 'rms';

@@ -73,7 +73,7 @@ export const gptNeox: Reader = (config) => {
     keyHeads: heads,
     headWidth,
     innerWidth: config.integer('intermediate_size'),
-    context,
+    context: rope.reach,
     norm: { kind: 'layer', epsilon: config.number('layer_norm_eps', 1e-5), plusOne: false },
     activation: activation(config, 'hidden_act', 'gelu'),
     isParallel: config.boolean('use_parallel_residual', true),

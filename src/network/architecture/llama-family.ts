@@ -68,7 +68,7 @@ function llamaLike(config: ConfigReader, family: LlamaFamily): Description {
     keyHeads,
     headWidth,
     innerWidth: config.integer('intermediate_size'),
-    context,
+    context: Math.max(...ropes.map(({ reach }) => reach)),
     norm: {
       kind: 'rms',
       epsilon: config.number('rms_norm_eps', family.epsilon ?? 1e-6),

@@ -5,11 +5,15 @@
 import { readdirSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
+import { checkNetwork, expectedFile } from '../check.ts';
+import { Network } from '../network.ts';
 import { compareWithExpected, FIXTURES, openFixture } from './fixture.ts';
+
+const folderOf = (name: string): string => fileURLToPath(new URL(`../fixtures/${name}`, import.meta.url));
 
 describe('known answers of torch', () => {
   it('are all held against', () => {
-    expect(readdirSync(fileURLToPath(new URL('../fixtures', import.meta.url))).sort()).toEqual([...FIXTURES].sort());
+    expect(readdirSync(folderOf('')).sort()).toEqual([...FIXTURES].sort());
   });
 
   it.each(FIXTURES)('%s: logits, streams, patterns, loss and every gradient', async (name) => {
@@ -20,6 +24,13 @@ describe('known answers of torch', () => {
     expect(errors.attention).toBeLessThan(1e-4);
     expect(errors.loss).toBeLessThan(1e-4);
     expect(errors.gradient).toBeLessThan(1e-3);
+  });
+
+  // Past max_position_embeddings, past the first context of longrope, in half precision: as a user opens them.
+  it.each(['llama-dynamic', 'phi3-long', 'gemma3', 'neox-parallel'])('%s passes its own check', async (name) => {
+    const rows = await checkNetwork(await Network.open(folderOf(name)), expectedFile(folderOf(name)));
+    expect(rows.map(({ kind }) => kind).sort()).toEqual(['attention', 'gradient', 'hidden', 'logits', 'loss']);
+    expect(rows.filter(({ isOk }) => !isOk)).toEqual([]);
   });
 });
 

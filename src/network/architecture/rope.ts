@@ -32,6 +32,8 @@ interface Common {
   readonly base: number;
   /** Dimensions over which the angles fall. Where it is odd, one more is rotated, so that pairs are whole. */
   readonly width: number;
+  /** Positions that it is made for. Linear scaling stretches `max_position_embeddings` by its factor. */
+  readonly reach: number;
 }
 
 export type Rope = Common &
@@ -55,6 +57,12 @@ export function cacheLimit(rope: Rope): number | undefined {
 /** 1 / base^(2i / width) for each rotated pair. */
 const plainFrequencies = (base: number, width: number): number[] =>
   Array.from({ length: Math.ceil(width / 2) }, (_, i) => base ** ((-2 * i) / width));
+
+/**
+ * Dynamic scaling grows with the text and has no end of its own. This many times `max_position_embeddings` are let in
+ * at least, so that a text that is long by mistake is still told.
+ */
+const DYNAMIC_REACH = 8;
 
 const KINDS = ['default', 'linear', 'dynamic', 'yarn', 'llama3', 'longrope', 'su'] as const;
 type Kind = Exclude<(typeof KINDS)[number], 'su'>;
@@ -84,10 +92,11 @@ export function readRope(
   family: { readonly originalContext?: number; readonly isLongrope?: boolean } = {},
 ): Rope {
   const plain = plainFrequencies(base, width);
-  const fixed = (frequencies: readonly number[], attentionFactor = 1): Rope => ({
+  const fixed = (frequencies: readonly number[], attentionFactor = 1, reach = context): Rope => ({
     kind: 'fixed',
     base,
     width,
+    reach,
     frequencies,
     attentionFactor,
   });
@@ -99,16 +108,14 @@ export function readRope(
         return fixed(plain);
       case 'linear': {
         const factor = scaling.number('factor');
-        return fixed(plain.map((frequency) => frequency / factor));
+        const stretched = plain.map((frequency) => frequency / factor);
+        return fixed(stretched, 1, Math.floor(context * factor));
       }
-      case 'dynamic':
-        return {
-          kind: 'dynamic',
-          base,
-          width,
-          factor: scaling.number('factor'),
-          originalContext: context,
-        };
+      case 'dynamic': {
+        const factor = scaling.number('factor');
+        const reach = Math.floor(context * Math.max(factor, DYNAMIC_REACH));
+        return { kind: 'dynamic', base, width, reach, factor, originalContext: context };
+      }
       case 'llama3':
         return fixed(llama3Frequencies(plain, scaling, context));
       case 'yarn':
@@ -122,6 +129,7 @@ export function readRope(
           kind: 'longrope',
           base,
           width,
+          reach: context,
           short: stretch('short_factor'),
           long: stretch('long_factor'),
           originalContext: original,
@@ -157,7 +165,7 @@ function yarn(
   plain: readonly number[],
   scaling: ConfigReader,
   context: number,
-  fixed: (frequencies: readonly number[], attentionFactor: number) => Rope,
+  fixed: (frequencies: readonly number[], attentionFactor: number, reach: number) => Rope,
 ): Rope {
   const original = scaling.integer('original_max_position_embeddings', context);
   const factor = scaling.number('factor', context / original);
@@ -181,7 +189,8 @@ function yarn(
     const interpolated = Math.min(1, Math.max(0, (i - low) / span));
     return (frequency / factor) * interpolated + frequency * (1 - interpolated);
   });
-  return fixed(frequencies, scaling.number('attention_factor', suggested));
+  const reach = Math.max(context, Math.floor(original * factor));
+  return fixed(frequencies, scaling.number('attention_factor', suggested), reach);
 }
 
 /**
