@@ -75,6 +75,8 @@ export interface HarnessOptions {
   readonly resultsPath?: string;
   /** Takes the place of every `runs` that the bench asks for. */
   readonly runs?: number;
+  /** Only parts whose name contains this are wanted; see {@link Harness.wants}. */
+  readonly only?: string;
   /** Receives the printed lines; standard output unless told. */
   readonly print?: (line: string) => void;
 }
@@ -97,6 +99,16 @@ export class Harness {
     this.#options = options;
     this.#commit = describeCommit(options.root);
     this.#machine = describeMachine();
+  }
+
+  /**
+   * Whether a part of the bench is to run: a bench asks before the work, by the name that its rows begin with.
+   *
+   * @example
+   * if (harness.wants('step, 3.4 M')) await step(harness);
+   */
+  wants(name: string): boolean {
+    return name.includes(this.#options.only ?? '');
   }
 
   /** Time of one body, in milliseconds a call, with the process's resident memory. */

@@ -11,8 +11,9 @@ import { parseArgs } from 'node:util';
 import { FiducialError, isFiducialError, nearestWord } from '../src/core/errors.ts';
 import { Harness } from './harness.ts';
 
-const usage = `npm run bench -- <name> ... [--runs N] [--markdown]
+const usage = `npm run bench -- <name> ... [--runs N] [--only TEXT] [--markdown]
   --runs N     make N measured runs of everything
+  --only TEXT  only the parts whose name contains TEXT, in benches that have parts
   --markdown   print the rows in the form of bench/LOG.md`;
 
 /** The benches in a folder: name to the first line of its file's comment. */
@@ -44,7 +45,7 @@ async function main(argv: readonly string[]): Promise<number> {
   const { values, positionals } = parseArgs({
     args: [...argv],
     allowPositionals: true,
-    options: { runs: { type: 'string' }, markdown: { type: 'boolean' } },
+    options: { runs: { type: 'string' }, only: { type: 'string' }, markdown: { type: 'boolean' } },
   });
   const folder = dirname(fileURLToPath(import.meta.url));
   const known = benchesIn(folder);
@@ -56,6 +57,7 @@ async function main(argv: readonly string[]): Promise<number> {
   const names = checkNames(positionals, known.keys());
   const flags = [
     ...(values.runs === undefined ? [] : ['--runs', values.runs]),
+    ...(values.only === undefined ? [] : ['--only', values.only]),
     ...(values.markdown ? ['--markdown'] : []),
   ];
   const [name] = names;
@@ -77,6 +79,7 @@ async function main(argv: readonly string[]): Promise<number> {
     root,
     resultsPath: join(folder, 'results', `${name}.jsonl`),
     ...(values.runs === undefined ? {} : { runs: Number(values.runs) }),
+    ...(values.only === undefined ? {} : { only: values.only }),
   });
   try {
     await module.run(harness);

@@ -85,11 +85,11 @@ function training(task: TrainingTask, parameters: readonly NamedValues[]): Ready
   const zeros = (): Arrays =>
     Object.fromEntries(parameters.map(({ name, shape: dims }) => [name, np.zeros([...dims])]));
   for (const { name, shape: dims, values: data } of parameters) {
-    values[name] = np.array(data as Float32Array<ArrayBuffer>).reshape([...dims]);
+    values[name] = np.array(data).reshape([...dims]);
   }
   const { tokens, targets } = tokensOf(task);
-  const ids = np.array(tokens as Int32Array<ArrayBuffer>);
-  const isTarget = nn.oneHot(np.array(targets as Int32Array<ArrayBuffer>), vocabulary);
+  const ids = np.array(tokens);
+  const isTarget = nn.oneHot(np.array(targets), vocabulary);
 
   const norm = (p: Arrays, x: np.Array, name: string): np.Array => {
     const centred = x.ref.sub(np.mean(x, -1, { keepdims: true }));

@@ -74,8 +74,8 @@ const product = tf.customGrad((x, w, save) => {
   return {
     value: tf.matMul(left, right),
     gradFunc: (g: tf.Tensor, saved: tf.Tensor[]) => [
-      tf.matMul(g as tf.Tensor2D, tf.transpose(saved[1]!)),
-      tf.matMul(tf.transpose(saved[0]!), g as tf.Tensor2D),
+      tf.matMul(g, tf.transpose(saved[1]!)),
+      tf.matMul(tf.transpose(saved[0]!), g),
     ],
   };
 });
@@ -135,7 +135,7 @@ function training(task: TrainingTask, parameters: readonly NamedValues[]): Ready
     const positions = tf.tile(tf.slice(weight('positions'), [0, 0], [time, width]), [batch, 1]);
     let hidden = tf.add(embed(weight('tokens') as tf.Tensor), positions); // [batch * time, width]
     for (let i = 0; i < shape.layers; i++) hidden = block(hidden, `blocks.${i}`);
-    const logits = product(norm(hidden, 'norm'), tf.transpose(weight('tokens') as tf.Tensor));
+    const logits = product(norm(hidden, 'norm'), tf.transpose(weight('tokens')));
     return tf.neg(tf.mean(tf.sum(tf.mul(tf.logSoftmax(logits), isTarget), -1))) as tf.Scalar;
   };
 
