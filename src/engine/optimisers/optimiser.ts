@@ -117,7 +117,7 @@ export function grouped(groups: readonly ParameterGroup[]): Optimiser {
       const nextStates = partition(parameters, names).map((part, i) => {
         const { optimiser, scale = 1 } = groups[i]!;
         const rate = typeof learningRate === 'number' ? learningRate * scale : mul(learningRate, scale);
-        const result = optimiser.update(part, gradients[i]!, states[i]!, rate);
+        const result = optimiser.update(part, gradients[i], states[i], rate);
         Object.assign(next, result.parameters);
         return result.state;
       });

@@ -270,7 +270,7 @@ it('state saved after three steps and restored goes on to the same numbers, bit 
     ({ name, tensor: leaf }) => [name, (leaf.data as Float32Array).slice().buffer] as const,
   );
   const saved = new Map(bytes);
-  const restored = mapTree(half as unknown as Tree, (leaf, name) =>
+  const restored = mapTree(half, (leaf, name) =>
     tensor(new Float32Array(saved.get(name)!), { shape: leaf.shape }),
   ) as unknown as typeof half;
   const resumed = await go(restored.parameters, restored.state, 3, 5);
