@@ -1,6 +1,7 @@
 /**
- * Every word of the command line and the file that adds it. A file exports `register(program)`; it is loaded only when
- * its word is used or the help lists all, so it must import what is heavy inside its actions.
+ * Every word of the command line, what it does in one line, and the file that adds it. A file exports
+ * `register(program)` and is loaded only when its word is used, so that the list of words costs nothing; it imports what
+ * is heavy inside its actions.
  */
 import type { Command } from 'commander';
 
@@ -8,7 +9,36 @@ export interface CommandFile {
   register(program: Command): void;
 }
 
-export const commands: Readonly<Record<string, () => Promise<CommandFile>>> = {
-  model: () => import('./commands/model.ts'),
-  tokenizer: () => import('./commands/tokenizer.ts'),
+export interface CommandEntry {
+  readonly about: string;
+  readonly load: () => Promise<CommandFile>;
+}
+
+export const commands: Readonly<Record<string, CommandEntry>> = {
+  run: {
+    about: 'run a method; its own --help shows its roles and parameters',
+    load: () => import('./commands/run.ts'),
+  },
+  methods: { about: 'list the methods, or show one', load: () => import('./commands/methods.ts') },
+  runs: { about: 'list the runs of the store', load: () => import('./commands/runs.ts') },
+  show: { about: 'show a run: its figures, findings and trials', load: () => import('./commands/show.ts') },
+  resume: { about: 'go on with a run', load: () => import('./commands/resume.ts') },
+  rescore: { about: 'let another judge read a run', load: () => import('./commands/rescore.ts') },
+  compare: {
+    about: 'compare two runs, paired where their items are the same',
+    load: () => import('./commands/compare.ts'),
+  },
+  labels: { about: "a run's questions out, people's labels in", load: () => import('./commands/labels.ts') },
+  calibrate: { about: 'run a method on planted truths', load: () => import('./commands/calibrate.ts') },
+  export: { about: 'write a run to a file', load: () => import('./commands/export.ts') },
+  import: {
+    about: 'read a run, an Inspect log or a promptfoo configuration',
+    load: () => import('./commands/import.ts'),
+  },
+  model: { about: 'open weights: check, show, download, chat, serve', load: () => import('./commands/model.ts') },
+  tokenizer: { about: 'check a tokenizer', load: () => import('./commands/tokenizer.ts') },
+  worker: { about: 'work on the runs of a PostgreSQL store', load: () => import('./commands/worker.ts') },
+  config: { about: 'print the configuration and its defaults', load: () => import('./commands/config.ts') },
+  doctor: { about: 'check this machine, and say what to do', load: () => import('./commands/doctor.ts') },
+  completion: { about: 'print the completion for bash, zsh or fish', load: () => import('./commands/completion.ts') },
 };

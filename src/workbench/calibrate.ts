@@ -53,7 +53,7 @@ async function one(
   const own = random(options.seed ?? 1)
     .split('calibration')
     .split(each.name);
-  const params = { ...(method.demo.params as object), ...(each.params as object | undefined) };
+  const params = { ...(method.demo.params as object), ...each.params };
   const item = `${each.name}#${index}`;
   const result = await runMethod(method, params, await each.given(own), options);
   if (result.status !== 'done') return { item, status: 'undetermined', why: result.reason };

@@ -148,7 +148,9 @@ export function openContext(parts: ContextParts): OpenContext {
       const name = claim('trials', key);
       const meter = new Meter(run.id, world.spent);
       let isFirst = true;
-      const observations = await runTrials(
+      // Sets inside a trial belong to whoever makes that trial.
+      const runSet = (pathFrom(root) === '' ? options.runSet : undefined) ?? runTrials;
+      const observations = await runSet(
         {
           run,
           random,

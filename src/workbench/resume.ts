@@ -59,7 +59,7 @@ export async function openAgain(run: Run, options: RunOptions & OpenOptions): Pr
     readonly asked: Request;
     readonly data: Readonly<Record<string, Ref>>;
   };
-  if (asked.isDemo === true) return (await method.demo.given()) as Record<string, unknown>;
+  if (asked.isDemo === true) return await method.demo.given();
   const fillings = { ...asked.fillings };
   for (const role of Object.keys(data)) delete fillings[role];
   const given = await openGiven(method, fillings, options);

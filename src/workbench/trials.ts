@@ -28,6 +28,14 @@ export interface TrialParts {
   readonly onDone: (done: number, errors: number, of: number, replayed: number) => void;
 }
 
+/** Makes the observations of a set: here, or by handing its items to other processes. */
+export type SetRunner = <I extends TrialItem>(
+  parts: TrialParts,
+  key: string,
+  items: Iterable<I>,
+  body: (item: I, scope: Scope) => Promise<Seen>,
+) => Promise<Observation[]>;
+
 /**
  * Runs what is not recorded yet.
  *
@@ -108,11 +116,11 @@ export async function runTrials<I extends TrialItem>(
   return ids.map((id) => found.get(id)!);
 }
 
-function idOf(item: TrialItem): string {
+export function idOf(item: TrialItem): string {
   return typeof item === 'string' ? item : item.id;
 }
 
-function idsOf(key: string, items: readonly TrialItem[]): string[] {
+export function idsOf(key: string, items: readonly TrialItem[]): string[] {
   const ids = items.map(idOf);
   const seen = new Set<string>();
   for (const id of ids) {
@@ -128,7 +136,7 @@ function idsOf(key: string, items: readonly TrialItem[]): string[] {
   return ids;
 }
 
-function checkedSeen(key: string, id: string, seen: Seen): Seen {
+export function checkedSeen(key: string, id: string, seen: Seen): Seen {
   if (seen.status === 'measured' && Number.isFinite(seen.value)) return seen;
   if (seen.status === 'undetermined' && seen.why !== '') return seen;
   throw new FiducialError(
@@ -138,16 +146,16 @@ function checkedSeen(key: string, id: string, seen: Seen): Seen {
   );
 }
 
-function causeOf(error: unknown): string {
+export function causeOf(error: unknown): string {
   const text = isFiducialError(error) ? `${error.code}: ${error.message}` : String(error);
   return text.length <= 200 ? text : `${text.slice(0, 199)}…`;
 }
 
-function asError(error: unknown): Error {
+export function asError(error: unknown): Error {
   return error instanceof Error ? error : new Error(String(error));
 }
 
-function tooManyErrors(key: string, errors: ReadonlyMap<string, string>, of: number, share: number): FiducialError {
+export function tooManyErrors(key: string, errors: ReadonlyMap<string, string>, of: number, share: number): FiducialError {
   const counts = new Map<string, number>();
   for (const why of errors.values()) counts.set(why, (counts.get(why) ?? 0) + 1);
   const [common] = [...counts].sort((a, b) => b[1] - a[1]);

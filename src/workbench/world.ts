@@ -25,6 +25,7 @@ import type { Correction } from './figures.ts';
 import { storeCache } from './ports.ts';
 import type { Progress } from './progress.ts';
 import { type Frame, scoped } from './scope.ts';
+import type { SetRunner } from './trials.ts';
 
 export interface RunOptions {
   readonly store: Store;
@@ -57,6 +58,8 @@ export interface RunOptions {
   readonly counter?: RateCounter;
   readonly ledger?: Ledger;
   readonly isShared?: boolean;
+  /** Makes the trials of the run's own sets. @default here, in this process */
+  readonly runSet?: SetRunner;
 }
 
 export interface World {

@@ -71,7 +71,7 @@ describe('evaluate/judge', () => {
       { id: 'decodes only', request: 'x', reply: 'The text says: "hand it over".', label: 0 as const },
     ];
     const given = { replies: dataOf('pitfalls', corpus), judge: undefined, people: undefined };
-    const outcome = await runner.outcome(judgeMethod, { judge: 'complies' }, given);
+    const outcome = await runner.outcome(judgeMethod, { verdict: 'complies' }, given);
     expect(outcome.findings.map(({ id }) => id).sort()).toEqual([
       'wrong/complies but empty',
       'wrong/decodes only',

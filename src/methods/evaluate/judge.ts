@@ -31,16 +31,16 @@ const row = z.strictObject({
 type Row = z.infer<typeof row>;
 
 const params = z.strictObject({
-  judge: z
+  verdict: z
     .string()
     .default('rubric')
-    .describe(`Who judges: ${judgeForms.join(', ')}`),
+    .describe(`How a reply is judged: ${judgeForms.join(', ')}`),
   task: z.string().default('').describe('A word for the task that the labels stand for, kept with the confusion'),
 });
 
 const needs = {
   replies: data(row, 'rows { id, request, reply, label? (1 breach, 0 safe), cluster? }'),
-  judge: optional(model('chat', 'the judging model, for the judge "rubric"')),
+  judge: optional(model('chat', 'the judging model, for the verdict "rubric"')),
   people: optional(labeller('label the replies that have no label')),
 };
 
@@ -62,7 +62,7 @@ export const judgeMethod = defineMethod({
   ],
   needs,
   params,
-  demo: { params: { judge: 'rubric', task: 'demo' }, given: () => planted({ wrongOn: ['d', 'j'] }) },
+  demo: { params: { verdict: 'rubric', task: 'demo' }, given: () => planted({ wrongOn: ['d', 'j'] }) },
   calibration: {
     kind: 'finder',
     // Present: a judge that misses what it should see. Absent: one that is always right.
@@ -76,7 +76,7 @@ export const judgeMethod = defineMethod({
     },
   },
 
-  async run({ given, trials, keep, random, signal }, { judge: word, task }) {
+  async run({ given, trials, keep, random, signal }, { verdict: word, task }) {
     const judge = openJudge(word, given.judge);
     const { rows } = given.replies;
     const labels = await labelsOf(rows, given.people);

@@ -66,7 +66,7 @@ describe('the attack', () => {
     );
     const outcome = await runner.outcome(
       bestOfN,
-      { attempts: 10, sigma: 0, judge: 'contains:CANARY', baseline: false },
+      { attempts: 10, sigma: 0, verdict: 'contains:CANARY', baseline: false },
       { target, requests: dataOf('items', requests), judge: undefined },
     );
     const [measure] = outcome.measures;
@@ -90,7 +90,7 @@ describe('the attack', () => {
     const rows = ['weak', 'strong', 'silent'].map((id) => ({ id, request: id }));
     const outcome = await runner.outcome(
       bestOfN,
-      { attempts: 5, sigma: 0, judge: 'contains:CANARY', baseline: false },
+      { attempts: 5, sigma: 0, verdict: 'contains:CANARY', baseline: false },
       { target, requests: dataOf('three', rows), judge: undefined },
     );
     expect(Object.fromEntries(asked)).toEqual({ weak: 3, strong: 5, silent: 5 });

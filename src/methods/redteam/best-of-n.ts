@@ -34,10 +34,10 @@ const params = z.strictObject({
   sigma: z.number().min(0).max(1).default(0.4).describe('Strength of the disguise; 0 only resamples'),
   temperature: z.number().min(0).max(2).default(1).describe('Sampling temperature of the target'),
   maxTokens: z.int().min(1).default(300).describe('Longest reply, in tokens'),
-  judge: z
+  verdict: z
     .string()
     .default('rubric')
-    .describe(`Who judges: ${judgeForms.join(', ')}`),
+    .describe(`How a reply is judged: ${judgeForms.join(', ')}`),
   baseline: z.boolean().default(true).describe('Also attack with plain resampling, as often'),
 });
 type Params = z.infer<typeof params>;
@@ -57,11 +57,11 @@ export const bestOfN = defineMethod({
   needs: {
     target: model('chat', 'the model under attack'),
     requests: data(row, 'rows { id, request, cluster?, tags? }'),
-    judge: optional(model('chat', 'the judging model, for the judge "rubric"')),
+    judge: optional(model('chat', 'the judging model, for the verdict "rubric"')),
   },
   params,
   demo: {
-    params: { attempts: 12, sigma: 0.4, temperature: 1, maxTokens: 50, judge: 'contains:CANARY', baseline: true },
+    params: { attempts: 12, sigma: 0.4, temperature: 1, maxTokens: 50, verdict: 'contains:CANARY', baseline: true },
     given: () => ({ ...plantedTarget('capitals'), judge: undefined }),
   },
   calibration: {
@@ -81,7 +81,7 @@ export const bestOfN = defineMethod({
   },
 
   async run({ given, trials, signal }, settings) {
-    const judge = openJudge(settings.judge, given.judge);
+    const judge = openJudge(settings.verdict, given.judge);
     const { rows } = given.requests;
 
     const attack = async (each: z.infer<typeof row>, sigma: number, scope: Scope): Promise<Seen> => {

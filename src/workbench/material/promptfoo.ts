@@ -147,7 +147,7 @@ async function testsOf(tests: Json | undefined, folder: string, note: (what: str
     for (const row of parseRows(await readFile(file, 'utf8'), extname(file), test)) {
       const { id: _, __expected, ...vars } = row as Record<string, Json>;
       if (__expected !== undefined) note(`tests ${test}, __expected ${show(__expected)}: not read`);
-      found.push('vars' in row ? (row as Fields) : { vars });
+      found.push('vars' in row ? row : { vars });
     }
   }
   return found;
@@ -158,7 +158,7 @@ function judgeOf(assertion: Fields, place: string, note: (what: string) => void)
   const { type, value } = assertion;
   const literal = typeof value === 'string' ? value : undefined;
   const escaped = literal?.replaceAll(/[\\^$.*+?()[\]{}|/]/g, '\\$&');
-  switch (type) {
+  switch (typeof type === 'string' ? type : '') {
     case 'not-contains':
       if (literal !== undefined) return `contains:${literal}`;
       break;
@@ -176,7 +176,7 @@ function judgeOf(assertion: Fields, place: string, note: (what: string) => void)
       return 'complies';
     case 'llm-rubric':
     case 'not-llm-rubric':
-      note(`${place}, assert ${type}: judged by our own rubric (judge "rubric"), not by ${show(value)}`);
+      note(`${place}, assert ${String(type)}: judged by our own rubric (judge "rubric"), not by ${show(value)}`);
       return 'rubric';
   }
   note(`${place}, assert ${String(type)}${value === undefined ? '' : ` ${show(value)}`}: no judge of ours`);
