@@ -155,7 +155,12 @@ export function asError(error: unknown): Error {
   return error instanceof Error ? error : new Error(String(error));
 }
 
-export function tooManyErrors(key: string, errors: ReadonlyMap<string, string>, of: number, share: number): FiducialError {
+export function tooManyErrors(
+  key: string,
+  errors: ReadonlyMap<string, string>,
+  of: number,
+  share: number,
+): FiducialError {
   const counts = new Map<string, number>();
   for (const why of errors.values()) counts.set(why, (counts.get(why) ?? 0) + 1);
   const [common] = [...counts].sort((a, b) => b[1] - a[1]);
