@@ -5,7 +5,7 @@ export { grad, gradientsOf, valueAndGrad, valueAndGradWithAux, vectorJacobian } 
 export { bytesPerElement, fromBfloat16, fromHalf, isFloat, toBfloat16, toHalf } from './dtype.ts';
 export type { Data, DataOf, DType } from './dtype.ts';
 export { dot, einsum, linear, matmul, matmulQuantised, outer } from './functions/algebra.ts';
-export { checkpoint, customDerivative, identity, stopGradient } from './functions/control.ts';
+export { after, checkpoint, customDerivative, identity, stopGradient } from './functions/control.ts';
 export {
   abs,
   add,
@@ -105,6 +105,8 @@ export type { Given, Interpretation, Interpreted } from './interpreter/interpret
 export { Value } from './interpreter/value.ts';
 export { configureEngine, heldSessions, listDevices, releaseSessions } from './runtime.ts';
 export type { EngineSettings } from './runtime.ts';
+export { randomNormal, randomUniform } from './random-arrays.ts';
+export { scoped } from './scope.ts';
 export type { FileRegion } from './storage.ts';
 export { mapTree, namedLeaves, treeLeaves, zipTrees } from './tree.ts';
 export type { Tree } from './tree.ts';

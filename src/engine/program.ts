@@ -17,6 +17,7 @@ import { loweringRules } from './lowering/rules.ts';
 import { encodeModel, type OnnxInitializer, type OnnxModel, type OnnxValue, requireModelSize } from './onnx/model.ts';
 import { callerLine, lift } from './operators/emit.ts';
 import { runSession, runtimeTensor, sessionKey, type SessionOptions, storageOf } from './runtime.ts';
+import { belongToScope } from './scope.ts';
 import { type FileRegion, Storage } from './storage.ts';
 
 export interface ProgramOptions {
@@ -266,6 +267,7 @@ export class Program {
       return new Tensor(output.spec, storage);
     });
     if (this.#checked.length > 0) this.#requireFinite(outputs.pop()!);
+    belongToScope(outputs);
     return outputs;
   }
 
