@@ -1,6 +1,7 @@
 /** Text from open models: generation for many callers at once, sampling, scoring, quantised weights. */
 export { longestText, type Forwardable } from './forwardable.ts';
 export { collect, Generator, type GeneratorOptions } from './generator.ts';
+export { packWeight, quantise, type Packed, type Quantised, type QuantiseOptions } from './quantise.ts';
 export type { GeneratedToken, GenerationEnd, TokenEvent } from './reply.ts';
 export type { GenerateRequest } from './request.ts';
 export {
