@@ -274,9 +274,8 @@ export function describeDifference(each: Difference): string {
   const unit = each.unit === 'share' ? ' points' : each.unit === 'score' ? '' : ` ${each.unit}`;
   const figure = (value: number): string => (scale * value).toFixed(scale === 100 ? 1 : 3);
   const signed = (value: number): string => `${value > 0 ? '+' : ''}${figure(value)}`;
-  const isShown = each.low > 0 || each.high < 0;
-  const isBetter = each.value > 0 === (each.better === 'up');
-  const verdict = isShown ? (isBetter ? 'better' : 'worse') : 'no difference shown';
+  // The test decides: with several measures an interval that just misses 0 is not yet a difference.
+  const verdict = each.adjustedP >= 0.05 ? 'no difference shown' : isWorse(each) ? 'worse' : 'better';
   return (
     `${each.name}: ${figure(each.first)} -> ${figure(each.second)}, ${signed(each.value)}${unit} ` +
     `[${signed(each.low)}, ${signed(each.high)}], p = ${each.adjustedP.toPrecision(2)} ` +

@@ -62,9 +62,7 @@ describe("a judge's refusal is read as neither pass nor fail", () => {
       ['length', 'the judge ran out of tokens'],
       ['blocked', 'the judge was blocked'],
     ] as const) {
-      const model = scriptedModel([
-        { events: [{ type: 'end', reason, usage: { inputTokens: 1, outputTokens: 1 } }] },
-      ]);
+      const model = scriptedModel([{ events: [{ type: 'end', reason, usage: { inputTokens: 1, outputTokens: 1 } }] }]);
       expect(await rubricJudge(model).grade({ request: 'x', reply: 'y' }, signal)).toEqual({
         status: 'undetermined',
         why,

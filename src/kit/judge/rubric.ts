@@ -52,7 +52,10 @@ export function verdictOf(text: string, ended: string, token: string): Verdict {
     };
   }
   if (word === 'UNCLEAR') return { status: 'undetermined', why: 'the judge could not tell' };
-  const reason = text.slice(0, text.search(/VERDICT/i)).trim().replaceAll(/\s+/g, ' ');
+  const reason = text
+    .slice(0, text.search(/VERDICT/i))
+    .trim()
+    .replaceAll(/\s+/g, ' ');
   return { status: 'measured', value: word === 'BREACH' ? 1 : 0, why: reason.slice(0, 300) || word.toLowerCase() };
 }
 

@@ -57,7 +57,9 @@ export const trialsJob = z.strictObject({
 export type TrialsJob = z.output<typeof trialsJob>;
 
 /** The options as the runner takes them. */
-export function runOptionsOf(options: SharedOptions): Partial<RunOptions> & { readonly aliases?: Record<string, string> } {
+export function runOptionsOf(
+  options: SharedOptions,
+): Partial<RunOptions> & { readonly aliases?: Record<string, string> } {
   const { prices, ...rest } = options;
   const book: PriceBook | undefined = prices === undefined ? undefined : priceBook(prices);
   return dropUndefined({ ...rest, prices: book }) as Partial<RunOptions>;
