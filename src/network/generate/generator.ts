@@ -31,7 +31,7 @@ export interface GeneratorOptions {
 }
 
 /** Long prompts are computed in pieces of this many tokens, so that nobody waits for a whole one. */
-const CHUNK = 512;
+const CHUNK = 256;
 /** Prompts together in one run. */
 const MAX_PREFILL_ROWS = 16;
 /** Shared beginnings shorter than this are not worth a copy. */

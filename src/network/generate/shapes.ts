@@ -3,9 +3,17 @@
  * spent a larger one that is already there is taken instead of a new one.
  */
 
-/** The smallest of 1, 4, 8, 16, 32 and so on by doubling that holds `rows`. */
+/** The smallest of 1, 4, 16, 32, 64 and so on by doubling that holds `rows`. */
 export function rowBucket(rows: number): number {
-  return rows <= 1 ? 1 : Math.max(4, powerOfTwo(rows));
+  if (rows <= 4) return rows <= 1 ? 1 : 4;
+  return powerOfTwo(rows, 16);
+}
+
+/** The smallest of `least`, 4 `least`, 16 `least` and so on that holds `size`. */
+export function powerOfFour(size: number, least: number): number {
+  let power = least;
+  while (power < size) power *= 4;
+  return power;
 }
 
 /** The smallest power of two from `least` up that holds `size`. */

@@ -6,8 +6,8 @@
 import { compile, fromData, stack, type Tensor } from '../../engine/index.ts';
 import { forward, type ForwardInputs } from '../forward.ts';
 import type { KeyValueCache } from './cache.ts';
-import type { Forwardable } from './forwardable.ts';
-import { powerOfTwo, rowBucket, ShapeBook } from './shapes.ts';
+import { longestText, type Forwardable } from './forwardable.ts';
+import { powerOfFour, powerOfTwo, rowBucket, ShapeBook } from './shapes.ts';
 
 /** Tokens of one text that a step computes: from `from` to `from + count`. */
 export interface Part {
@@ -31,6 +31,7 @@ export class Steps {
   readonly #vocabulary: number;
   readonly #cache: KeyValueCache;
   readonly #maxRows: number;
+  readonly #longest: number;
   readonly #cold: (tokens: Tensor, positions: Tensor, at: Tensor) => Promise<{ logits: Tensor; fresh: Tensor }>;
   readonly #cached: (
     tokens: Tensor,
@@ -65,6 +66,7 @@ export class Steps {
     this.#vocabulary = description.vocabulary;
     this.#cache = cache;
     this.#maxRows = maxRows;
+    this.#longest = longestText(description);
     const run = (inputs: ForwardInputs): { logits: Tensor; fresh: Tensor } => {
       const { logits, keys, values } = forward(description, inputs, network.forwardOptions());
       return { logits: logits!, fresh: stack(keys.flatMap((key, layer) => [key, values[layer]!])) };
@@ -88,7 +90,9 @@ export class Steps {
 
   /** The capacity to lay the cache out with for texts of this length. */
   capacityFor(length: number): number {
-    return this.#capacities.choose([powerOfTwo(length, 64)])[0]!;
+    // Masked places cost little beside the weights, and every capacity asks for steps of its own.
+    const wanted = Math.min(powerOfFour(length, 64), powerOfTwo(this.#longest, 64));
+    return this.#capacities.choose([wanted])[0]!;
   }
 
   /**
@@ -149,7 +153,7 @@ export class Steps {
     } else {
       const hasRows = ([rows, , size]: readonly number[]): boolean =>
         size === capacity && rows! >= span && rows! <= slots;
-      const time = powerOfTwo(longest, LEAST_TIME);
+      const time = powerOfFour(longest, LEAST_TIME);
       const wanted = [Math.min(rowBucket(span), slots), time, capacity];
       shape = this.#extendShapes.choose(
         wanted,
