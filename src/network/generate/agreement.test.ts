@@ -10,10 +10,8 @@ import type { TokenEvent } from './reply.ts';
 import type { GenerateRequest } from './request.ts';
 import { argMax, topTokens } from './sampler.ts';
 
-const PADDED = 64;
-
 /** Logits behind a text [vocabulary], by one pass over all of it, without cache, batch or prefix. */
-function recompute(model: Forwardable): (text: readonly number[]) => Promise<Float32Array> {
+function recompute(model: Forwardable, padded: number): (text: readonly number[]) => Promise<Float32Array> {
   const run = compile(
     (tokens: Tensor, positions: Tensor, logitsAt: Tensor) =>
       forward(model.description, { tokens, positions, logitsAt }, model.forwardOptions()).logits!,
@@ -22,8 +20,8 @@ function recompute(model: Forwardable): (text: readonly number[]) => Promise<Flo
   return async (text) => {
     const int = (fill: (at: number) => number): Tensor =>
       fromData(
-        Int32Array.from({ length: PADDED }, (_, i) => fill(i)),
-        [1, PADDED],
+        Int32Array.from({ length: padded }, (_, i) => fill(i)),
+        [1, padded],
         'int32',
       );
     const logits = await run(
@@ -63,8 +61,13 @@ const tokensOf = (name: string, length: number, vocabulary = 61): number[] => {
 };
 
 /** Logits agree to rounding, and so do choices wherever the best lies clearly above the second. */
-async function expectRecomputed(model: Forwardable, request: GenerateRequest, got: Recorded): Promise<void> {
-  const again = recompute(model);
+async function expectRecomputed(
+  model: Forwardable,
+  request: GenerateRequest,
+  got: Recorded,
+  padded = 64,
+): Promise<void> {
+  const again = recompute(model, padded);
   const text = [...request.prompt];
   for (const [i, id] of got.ids.entries()) {
     const expected = await again(text);
@@ -106,5 +109,28 @@ describe.each(Object.entries(RANDOM_CONFIGURATIONS))('%s', (_, config) => {
       return end.type === 'end' ? end.cachedTokens : -1;
     });
     expect(cached.some((count) => count > 0)).toBe(true);
+  });
+});
+
+describe('long texts', () => {
+  it('are computed in pieces, outgrow the cache, and leave their neighbours alone', async () => {
+    const model = randomModel({ ...RANDOM_CONFIGURATIONS.mistral, max_position_embeddings: 512, sliding_window: 40 });
+    const requests = [300, 58, 2, 250].map((length, i): GenerateRequest => ({
+      prompt: tokensOf(`long ${i}`, length),
+      maxTokens: 12,
+    }));
+    const generator = new Generator(model);
+    const [, ...others] = requests;
+    // The short ones are under way when the long one comes.
+    const under = others.map((request) => record(generator, request));
+    await new Promise((resolve) => setTimeout(resolve, 1));
+    const all = await Promise.all([record(generator, requests[0]!), ...under]);
+    for (const [i, request] of requests.entries()) await expectRecomputed(model, request, all[i]!, 512);
+    // A text that begins like one that is finished, and goes on otherwise in a piece of its own.
+    const next = { prompt: [...requests[0]!.prompt.slice(0, 290), ...tokensOf('other', 30)], maxTokens: 4 };
+    const got = await record(generator, next);
+    const end = got.events.at(-1)!;
+    expect(end.type === 'end' && end.cachedTokens).toBe(290);
+    await expectRecomputed(model, next, got, 512);
   });
 });

@@ -110,7 +110,7 @@ describe('randomness', () => {
 
   const chiSquare = (options: SamplingOptions, expected: readonly number[]): number => {
     const sampler = new Sampler(options, 'frequencies', five.length);
-    const counts = new Array<number>(five.length).fill(0);
+    const counts = Array.from(five, () => 0);
     const tokens: number[] = [0];
     for (let i = 0; i < draws; i++) {
       counts[sampler.choose(five, tokens, 1)]!++;
@@ -138,7 +138,7 @@ describe('randomness', () => {
     const draw = (seed: number, name: string, index: number, prompt: readonly number[] = [0]): number =>
       new Sampler({ temperature: 1, seed }, name, 4096).choose(
         new Float32Array(4096),
-        [...prompt, ...new Array<number>(index).fill(0)],
+        [...prompt, ...Array.from({ length: index }, () => 0)],
         prompt.length,
       );
     expect(draw(1, 'a', 3)).toBe(draw(1, 'a', 3, [5, 6, 7]));
