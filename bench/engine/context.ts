@@ -19,7 +19,7 @@ export interface Bench {
   readonly python: FoundPython;
   readonly folder: string;
   /** The size whose bare product is fastest, and how fast. */
-  peak: { size: number; gigaflops: number };
+  readonly peak: { size: number; gigaflops: number };
 }
 
 /** PyTorch on as many threads as the engine has here. */
