@@ -113,7 +113,10 @@ async function load(file: string): Promise<unknown> {
     const module: unknown = isPlain
       ? await import(url)
       : await (await import('tsx/esm/api')).tsImport(url, import.meta.url);
-    if (module !== null && typeof module === 'object' && 'default' in module) return module.default;
+    if (hasDefault(module)) {
+      // In a folder that is not of ES modules, the default export arrives inside another one.
+      return hasDefault(module.default) ? module.default.default : module.default;
+    }
   } catch (cause) {
     throw new FiducialError(
       'config.unreadable',
@@ -127,6 +130,10 @@ async function load(file: string): Promise<unknown> {
     `${show(file)} has no default export`,
     'Write export default defineConfig({ … }).',
   );
+}
+
+function hasDefault(value: unknown): value is { readonly default: unknown } {
+  return value !== null && typeof value === 'object' && 'default' in value;
 }
 
 /** The JSON Schema of the configuration, for editors. */

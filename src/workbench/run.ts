@@ -118,7 +118,8 @@ async function execute(
   }
 }
 
-async function executeChild(
+/** A child run, made in this process. */
+export async function executeChild(
   world: World,
   parent: Run,
   method: AnyMethod,

@@ -93,7 +93,7 @@ export async function killAndResume(options: KillOptions): Promise<KillReport> {
       const before = new Map(asked);
       const child = spawn(process.execPath, command(store), { stdio: ['ignore', 'pipe', 'pipe'] });
       const isEarly = own.uniform() < 0.1;
-      const afterCalls = 1 + own.integer(12);
+      const afterCalls = 1 + own.integer(24);
       const afterMs = isEarly ? own.integer(1500) : own.integer(12);
       let seen = 0;
       const kill = (): void => void setTimeout(() => child.kill('SIGKILL'), afterMs);

@@ -62,7 +62,7 @@ export function runOptionsOf(
 ): Partial<RunOptions> & { readonly aliases?: Record<string, string> } {
   const { prices, ...rest } = options;
   const book: PriceBook | undefined = prices === undefined ? undefined : priceBook(prices);
-  return dropUndefined({ ...rest, prices: book }) as Partial<RunOptions>;
+  return dropUndefined({ ...rest, prices: book });
 }
 
 function dropUndefined(record: Readonly<Record<string, unknown>>): Record<string, unknown> {
@@ -92,9 +92,9 @@ export function unitSizeOf(trials: number): number {
   return Math.min(8, Math.max(1, Math.floor(trials / 100)));
 }
 
-/** Units that one worker claims at once: as many as it works on, and as many again so that none waits for a poll. */
+/** Units that one worker claims at once: as many as it works on, and half as many again so that none waits for a poll. */
 export function unitsAtOnce(concurrency: number, size: number): number {
-  return Math.max(2, 2 * Math.ceil(concurrency / size));
+  return Math.max(2, Math.ceil((1.5 * concurrency) / size));
 }
 
 /** The ids of a set's units begin so. */
