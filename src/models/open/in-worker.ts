@@ -158,8 +158,10 @@ class Thread {
       if (message.type === 'open') {
         opening.resolve({ id: message.id, capabilities: message.capabilities });
         this.#hold();
-      } else if (message.type === 'failed') opening.reject(fromPlain(message.error));
-      else this.#waiting.get(message.id)?.take(message);
+      } else if (message.type === 'failed') {
+        opening.reject(fromPlain(message.error));
+        this.#send({ type: 'close' });
+      } else this.#waiting.get(message.id)?.take(message);
     });
     this.#worker.on('error', (error: unknown) => (reason = error instanceof Error ? error.message : String(error)));
     this.#ended = new Promise((resolve) => {
@@ -227,6 +229,7 @@ class Thread {
 
   async close(): Promise<void> {
     if (this.isDead) return;
+    this.#worker.ref();
     this.#send({ type: 'close' });
     const timer = setTimeout(() => void this.#worker.terminate(), CLOSE_TIMEOUT_MS);
     timer.unref();
@@ -235,6 +238,7 @@ class Thread {
   }
 
   async terminate(): Promise<void> {
+    this.#worker.ref();
     await this.#worker.terminate();
     await this.#ended;
   }

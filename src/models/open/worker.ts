@@ -29,7 +29,7 @@ async function serve(port: MessagePort, { folder, options }: WorkerStart): Promi
     model = await openModel(folder, options);
   } catch (error) {
     send({ type: 'failed', error: toPlain(error) });
-    port.close();
+    port.once('message', () => process.exit(0));
     return;
   }
 
@@ -62,7 +62,8 @@ async function serve(port: MessagePort, { folder, options }: WorkerStart): Promi
       void model
         .close()
         .then(releaseSessions)
-        .finally(() => port.close());
+        // Ends this thread only; closing the port would leave the loader of TypeScript running.
+        .finally(() => process.exit(0));
     }
   });
   send({ type: 'open', id: model.id, capabilities: model.capabilities });
