@@ -12,7 +12,7 @@ import { random } from '../src/core/random.ts';
 import { compile, elementCount, fromFile, full, releaseSessions, sum, type Tensor } from '../src/engine/index.ts';
 import { describe } from '../src/network/architecture/architectures.ts';
 import { openSafetensors, writeSafetensors } from '../src/network/checkpoint/index.ts';
-import { collect, type Forwardable, type GenerateRequest, Generator } from '../src/network/generate/index.ts';
+import { collect, type Forwardable, type GenerateRequest, Generator, quantise } from '../src/network/generate/index.ts';
 import { parameterShapes } from '../src/network/parameters.ts';
 import type { Harness } from './harness.ts';
 
@@ -24,12 +24,14 @@ export async function run(harness: Harness): Promise<void> {
   try {
     await lab(harness, await randomCheckpoint(folder, LAB));
     await releaseSessions();
-    await large(harness, await randomCheckpoint(folder, GPT2));
+    await large(harness, await randomCheckpoint(folder, GPT2), folder);
   } finally {
     await releaseSessions();
     rmSync(folder, { recursive: true });
   }
 }
+
+type RandomModel = Forwardable & { readonly parameters: ReadonlyMap<string, Tensor> };
 
 const REPLIES = 32;
 const REPLY_TOKENS = 64;
@@ -61,7 +63,7 @@ async function lab(harness: Harness, network: Forwardable): Promise<void> {
   await prefill(harness, 'lab', network, 256, 16);
 }
 
-async function large(harness: Harness, network: Forwardable): Promise<void> {
+async function large(harness: Harness, network: RandomModel, folder: string): Promise<void> {
   await prefill(harness, '124 M', network, 256, 1);
   const bytesRead = await memoryBandwidth();
   harness.record('memory read', [bytesRead / 1e9], { unit: 'GB/s', note: 'sum over 512 MiB' });
@@ -71,10 +73,34 @@ async function large(harness: Harness, network: Forwardable): Promise<void> {
   );
   const rate = await decode(harness, '124 M, float32', network);
   harness.record('124 M, float32, share of what memory allows', [(100 * rate * weights) / bytesRead], { unit: '%' });
+  const exact = await logitsOf(network);
+  for (const bits of [4, 8] as const) {
+    await releaseSessions();
+    const file = join(folder, `${bits}-bits.safetensors`);
+    const small = await quantise(network.description, network.parameters, { bits, file });
+    const note = `${Math.round(small.quantisedBytes / 1e6)} MB of projections`;
+    await decode(harness, `124 M, ${bits} bits`, small, note);
+    const got = await logitsOf(small);
+    const square = (values: Iterable<number>): number => [...values].reduce((sum, x) => sum + x * x, 0);
+    const error = Math.sqrt(square(got.map((x, i) => x - exact[i]!)) / square(exact));
+    harness.record(`124 M, ${bits} bits, error of logits`, [100 * error], {
+      unit: '% of their root mean square',
+      note: 'independent normal weights, which round worse than trained ones',
+    });
+  }
+}
+
+/** Logits behind a prompt. */
+async function logitsOf(network: Forwardable): Promise<Float32Array> {
+  let logits = new Float32Array(0);
+  const keep = (_: unknown, seen: Float32Array): void => void (logits = seen.slice());
+  const generator = new Generator(network, { prefixCacheBytes: 0 });
+  await collect(generator.generate({ prompt: randomTokens('logits', 24, network), maxTokens: 1, processors: [keep] }));
+  return logits;
 }
 
 /** Tokens a second of one reply behind a short prompt. */
-async function decode(harness: Harness, name: string, network: Forwardable): Promise<number> {
+async function decode(harness: Harness, name: string, network: Forwardable, note = ''): Promise<number> {
   const generator = new Generator(network, { prefixCacheBytes: 0 });
   const prompt = randomTokens('decode', 8, network);
   const count = 24;
@@ -88,7 +114,7 @@ async function decode(harness: Harness, name: string, network: Forwardable): Pro
   await time(count);
   const rates: number[] = [];
   for (let i = 0; i < 5; i++) rates.push((1000 * (count - 2)) / ((await time(count)) - (await time(2))));
-  const row = harness.record(`${name}, decode, one reply`, rates, { unit: 'tokens/s' });
+  const row = harness.record(`${name}, decode, one reply`, rates, { unit: 'tokens/s', note });
   return row.figure!.median;
 }
 
@@ -128,7 +154,7 @@ const randomTokens = (name: string, length: number, { description }: Forwardable
 };
 
 /** A model whose random weights lie in a file, as a checkpoint's do. */
-async function randomCheckpoint(folder: string, config: { readonly [key: string]: unknown }): Promise<Forwardable> {
+async function randomCheckpoint(folder: string, config: { readonly [key: string]: unknown }): Promise<RandomModel> {
   const description = describe(config);
   const stream = random(1).split('weights');
   const path = join(folder, `${description.width}.safetensors`);
@@ -146,5 +172,10 @@ async function randomCheckpoint(folder: string, config: { readonly [key: string]
       fromFile({ path, byteOffset, byteLength }, shape, 'float32'),
     ]),
   );
-  return { description, prepack: true, forwardOptions: () => ({ weights: (name) => parameters.get(name)! }) };
+  return {
+    description,
+    parameters,
+    prepack: true,
+    forwardOptions: () => ({ weights: (name) => parameters.get(name)! }),
+  };
 }

@@ -139,7 +139,8 @@ export class Sampler {
 /**
  * The probabilities of the tokens that temperature and truncation leave, not normalised.
  *
- * @returns `weights` in ascending order of ids; `ids` names them, or is undefined where weights are of all tokens
+ * @returns `weights` in ascending order of ids, valid until the next call; `ids` names them, or is undefined where
+ *   weights are of all tokens
  */
 export function distribution(
   logits: Float32Array,
@@ -147,13 +148,13 @@ export function distribution(
   { temperature = 1, topK, topP, minP }: SamplingOptions,
 ): { ids: Int32Array | undefined; weights: Float64Array; total: number } {
   const size = logits.length;
-  const weights = new Float64Array(size);
+  if (scratch.length < size) scratch = new Float64Array(size);
+  const weights = scratch.subarray(0, size);
   let total = 0;
   const floor = topK !== undefined && topK < size ? kthLargest(logits, topK) : -Infinity;
   for (let id = 0; id < size; id++) {
     const logit = logits[id]!;
-    if (logit < floor) continue;
-    total += weights[id] = Math.exp((logit - highest) / temperature);
+    total += weights[id] = logit < floor ? 0 : Math.exp((logit - highest) / temperature);
   }
   if ((topP === undefined || topP >= 1) && minP === undefined) return { ids: undefined, weights, total };
   let kept: number[] = [];
@@ -173,6 +174,9 @@ export function distribution(
   const chosen = Float64Array.from(ids, (id) => weights[id]!);
   return { ids, weights: chosen, total: chosen.reduce((sum, weight) => sum + weight, 0) };
 }
+
+/** Weights of one choice; a reply of a thousand tokens should not leave a thousand arrays behind. */
+let scratch = new Float64Array(0);
 
 /** Position of the largest value, the first of equals; of a NaN where there is one. */
 export function argMax(values: Float32Array): number {

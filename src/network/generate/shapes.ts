@@ -16,6 +16,12 @@ export function powerOfFour(size: number, least: number): number {
   return power;
 }
 
+/** The smallest of `least`, 1.5 `least`, 2 `least`, 3 `least`, 4 `least` and so on that holds `size`. */
+export function halfStep(size: number, least: number): number {
+  const power = powerOfTwo(size, least);
+  return power > least && size <= 0.75 * power ? 0.75 * power : power;
+}
+
 /** The smallest power of two from `least` up that holds `size`. */
 export function powerOfTwo(size: number, least = 1): number {
   let power = least;

@@ -7,7 +7,7 @@ import { compile, fromData, stack, type Tensor } from '../../engine/index.ts';
 import { forward, type ForwardInputs } from '../forward.ts';
 import type { KeyValueCache } from './cache.ts';
 import { longestText, type Forwardable } from './forwardable.ts';
-import { powerOfFour, powerOfTwo, rowBucket, ShapeBook } from './shapes.ts';
+import { halfStep, powerOfFour, powerOfTwo, rowBucket, ShapeBook } from './shapes.ts';
 
 /** Tokens of one text that a step computes: from `from` to `from + count`. */
 export interface Part {
@@ -100,7 +100,7 @@ export class Steps {
    * and past the point where most of it would be padding, several runs cost less.
    */
   rowsTogether(lengths: readonly number[], maxTokens: number): number {
-    const time = powerOfTwo(lengths[0]!, LEAST_TIME);
+    const time = halfStep(lengths[0]!, LEAST_TIME);
     let best = 1;
     let sum = 0;
     for (const [i, length] of lengths.entries()) {
@@ -115,7 +115,7 @@ export class Steps {
   /** Texts from their beginning, without a cache. All parts have `from` 0. */
   async fromBeginning(parts: readonly Part[]): Promise<StepResult> {
     const longest = Math.max(...parts.map(({ count }) => count));
-    const wanted = [rowBucket(parts.length), powerOfTwo(longest, LEAST_TIME)];
+    const wanted = [rowBucket(parts.length), halfStep(longest, LEAST_TIME)];
     const [rows, time] = this.#coldShapes.choose(wanted) as [number, number];
     const inputs = this.#fill(
       parts,
