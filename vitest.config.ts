@@ -5,6 +5,9 @@ export default defineConfig({
     include: ['src/**/*.test.ts', 'test/**/*.test.ts', 'bench/**/*.test.ts', 'examples/**/*.test.ts'],
     pool: 'threads',
     isolate: false,
-    testTimeout: 60_000,
+    // Files run side by side, and under load a slow machine is no fault: one thread a session, and generous limits.
+    env: { FIDUCIAL_THREADS: '1' },
+    testTimeout: 120_000,
+    hookTimeout: 120_000,
   },
 });

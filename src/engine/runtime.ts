@@ -25,10 +25,19 @@ export interface EngineSettings {
 
 const settings: EngineSettings = {
   device: 'cpu',
-  threads: Math.max(1, Math.min(availableParallelism(), 16)),
+  threads: threadsFromEnvironment() ?? Math.max(1, Math.min(availableParallelism(), 16)),
   maxSessions: 64,
   maxSessionBytes: 8 * 2 ** 30,
 };
+
+/** FIDUCIAL_THREADS, for machines that share their cores with others. */
+function threadsFromEnvironment(): number | undefined {
+  const text = process.env['FIDUCIAL_THREADS'];
+  if (text === undefined || text === '') return undefined;
+  const threads = Number(text);
+  if (Number.isInteger(threads) && threads >= 1) return threads;
+  throw new FiducialError('engine.setting', `FIDUCIAL_THREADS is ${text}`, 'Set it to a whole number, 1 or more, or unset it.');
+}
 
 /** Changes the settings given and returns all of them. */
 export function configureEngine(changes: Partial<EngineSettings> = {}): Readonly<EngineSettings> {
