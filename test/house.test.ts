@@ -32,7 +32,6 @@ const house = houseOf(readTree(root));
 
 /** Files that import what only the user can name, and why. */
 const computedImports = {
-  'src/cli/commands/worker.ts': 'loads the worker for several machines where this version has one',
   'src/workbench/config.ts': "opens the user's own configuration",
   'src/models/providers/function.ts': 'opens the file that a `function:<file>#<name>` model id names',
 };

@@ -45,7 +45,7 @@ describe('resume that miscounts (promptfoo: 961 of 1,000 after a kill)', () => {
     const target = functionModel('every tenth', async ({ messages }) => {
       calls++;
       await new Promise((resolve) => setTimeout(resolve, 1));
-      return /0$/.test(messages[0]!.content) ? 'CANARY' : 'no';
+      return messages[0]!.content.endsWith('0') ? 'CANARY' : 'no';
     });
     const given = { target, requests: requests(300) };
     for (let leg = 0; ; leg++) {

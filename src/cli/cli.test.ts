@@ -174,7 +174,7 @@ describe('this machine', () => {
 });
 
 it('runs as a process, with its exit code', () => {
-  const bin = fileURLToPath(new URL('../../bin/fiducial.mjs', import.meta.url));
+  const bin = join(fileURLToPath(new URL('../..', import.meta.url)), 'bin', 'fiducial.mjs');
   const result = spawnSync(process.execPath, [bin, 'methods', 'redteam', '--json'], { encoding: 'utf8' });
   expect(result.status).toBe(0);
   expect(JSON.parse(result.stdout)).toMatchObject([{ id: 'redteam/best-of-n' }]);

@@ -3,16 +3,7 @@
  * `register(program)` and is loaded only when its word is used, so that the list of words costs nothing; it imports what
  * is heavy inside its actions.
  */
-import type { Command } from 'commander';
-
-export interface CommandFile {
-  register(program: Command): void;
-}
-
-export interface CommandEntry {
-  readonly about: string;
-  readonly load: () => Promise<CommandFile>;
-}
+import type { CommandEntry } from './command-file.ts';
 
 export const commands: Readonly<Record<string, CommandEntry>> = {
   run: {

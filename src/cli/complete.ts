@@ -6,19 +6,23 @@
 import { Command } from 'commander';
 import { FiducialError, nearestWord, show } from '../core/errors.ts';
 import { catalogue } from '../methods/index.ts';
-import { commands } from './commands.ts';
+import type { CommandTable } from './command-file.ts';
 import { addMethodFlags } from './method-flags.ts';
 import { runFlags } from './session.ts';
 
 /** The candidates after these words; the last one is being typed. */
-export async function completionsOf(words: readonly string[]): Promise<string[]> {
+export async function completionsOf(words: readonly string[], commands: CommandTable): Promise<string[]> {
   const typed = words.at(-1) ?? '';
   const [word, subject] = words.slice(0, -1);
-  const candidates = await candidatesFor(word, subject);
+  const candidates = await candidatesFor(commands, word, subject);
   return candidates.filter((each) => each.startsWith(typed));
 }
 
-async function candidatesFor(word: string | undefined, subject: string | undefined): Promise<string[]> {
+async function candidatesFor(
+  commands: CommandTable,
+  word: string | undefined,
+  subject: string | undefined,
+): Promise<string[]> {
   if (word === undefined) return Object.keys(commands);
   const methods = catalogue.map(({ id }) => id);
   if (word === 'run') {
@@ -34,7 +38,7 @@ async function candidatesFor(word: string | undefined, subject: string | undefin
   const entry = Object.hasOwn(commands, word) ? commands[word] : undefined;
   if (entry === undefined) return [];
   const program = new Command();
-  (await entry.load()).register(program);
+  (await entry.load()).register(program, commands);
   const command = program.commands.find((each) => each.name() === word);
   const flags = command?.options.flatMap(({ long }) => (long === undefined ? [] : [long])) ?? [];
   return [...(command?.commands.map((each) => each.name()) ?? []), ...flags];

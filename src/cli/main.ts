@@ -30,7 +30,7 @@ export async function main(argv: readonly string[]): Promise<number> {
     }
     const entry = Object.hasOwn(commands, word) ? commands[word] : undefined;
     if (entry === undefined && !word.startsWith('-')) throw unknownWord(word);
-    if (entry !== undefined) (await entry.load()).register(program);
+    if (entry !== undefined) (await entry.load()).register(program, commands);
     const rest = argv[0] === 'help' ? [word, '--help'] : argv;
     await program.parseAsync([...rest], { from: 'user' });
     return Number(process.exitCode ?? 0);

@@ -3,6 +3,7 @@
  * checked against R and SciPy beside the statistics; here it is that the right test meets the right observations.
  */
 import { describe, expect, it } from 'vitest';
+import type { z } from 'zod';
 import { testRunner } from '../../test/runner.ts';
 import type { Measure, Observation } from '../core/index.ts';
 import { judgeMethod } from '../methods/evaluate/judge.ts';
@@ -107,12 +108,12 @@ describe('another judge', () => {
   });
 
   it("corrects a rate by its judge's measured errors, and only by that judge's", async () => {
-    const labelled = Array.from({ length: 100 }, (_, i) => ({
+    const labelled = Array.from({ length: 100 }, (_, i): z.infer<typeof judgeMethod.needs.replies.row> => ({
       id: `l${i}`,
       request: 'x',
       // The judge "contains:CANARY" misses a fifth of the breaches and alarms at a tenth of the safe.
       reply: i < 50 ? (i % 5 === 0 ? 'breach without the word' : 'CANARY') : i % 10 === 0 ? 'no CANARY here' : 'no',
-      label: (i < 50 ? 1 : 0) as 0 | 1,
+      label: i < 50 ? 1 : 0,
     }));
     const replies = dataOf('labelled', labelled);
     const measured = async (verdict: string) => {

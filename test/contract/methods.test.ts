@@ -3,6 +3,10 @@
  * and resumed with equal outcome, an outcome that survives storing, flags that do not collide, and its calibration's
  * cases read as their planted truth says.
  */
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { Command } from 'commander';
 import { describe, expect, it } from 'vitest';
 import type { Json } from '../../src/core/index.ts';
 import { checkedFigure, random } from '../../src/core/index.ts';
@@ -10,9 +14,10 @@ import { addMethodFlags, paramFlags, roleFlag } from '../../src/cli/method-flags
 import { catalogue } from '../../src/methods/index.ts';
 import type { AnyMethod } from '../../src/methods/method.ts';
 import { families } from '../../src/methods/method.ts';
-import { Command } from 'commander';
+import { openStore } from '../../src/store/index.ts';
 import { families as houseFamilies } from '../house/rules.ts';
 import { calibrate } from '../../src/workbench/calibrate.ts';
+import { runMethod } from '../../src/workbench/run.ts';
 import { testRunner } from '../runner.ts';
 
 const runner = testRunner();
@@ -52,11 +57,6 @@ describe.each(catalogue.map((method) => [method.id, method] as const))('%s', (_,
     expect(JSON.parse(JSON.stringify({ ...again, run: undefined }))).toEqual(first);
 
     // The same seed in another store, one trial at a time: no order, no clock, no store is in a figure.
-    const { mkdtempSync, rmSync } = await import('node:fs');
-    const { tmpdir } = await import('node:os');
-    const { join } = await import('node:path');
-    const { openStore } = await import('../../src/store/index.ts');
-    const { runMethod } = await import('../../src/workbench/run.ts');
     const folder = mkdtempSync(join(tmpdir(), 'fiducial-contract-'));
     const store = await openStore({ address: folder });
     try {
@@ -75,11 +75,6 @@ describe.each(catalogue.map((method) => [method.id, method] as const))('%s', (_,
 
   it('interrupted and resumed, ends with that outcome', async () => {
     const whole = await demoOutcome(method, 'interrupted');
-    const { mkdtempSync, rmSync } = await import('node:fs');
-    const { tmpdir } = await import('node:os');
-    const { join } = await import('node:path');
-    const { openStore } = await import('../../src/store/index.ts');
-    const { runMethod } = await import('../../src/workbench/run.ts');
     const folder = mkdtempSync(join(tmpdir(), 'fiducial-contract-'));
     const store = await openStore({ address: folder });
     try {

@@ -74,12 +74,10 @@ export async function killAndResume(options: KillOptions): Promise<KillReport> {
       rows,
       Array.from({ length: count }, (_, i) => `${JSON.stringify({ id: `r${i}`, request: `request ${i}` })}\n`).join(''),
     );
-    const command = (store: string): string[] => [
-      bin,
-      ...['run', 'redteam/best-of-n', '--target', `openai-compatible:${endpoint.url}/v1#m`, '--requests', rows],
-      ...['--verdict', 'contains:CANARY', '--attempts', '6', '--no-baseline', '--json'],
-      ...['--concurrency', String(concurrency), '--store', store],
-    ];
+    const words =
+      `run redteam/best-of-n --target openai-compatible:${endpoint.url}/v1#m --verdict contains:CANARY ` +
+      `--attempts 6 --no-baseline --json --concurrency ${concurrency}`;
+    const command = (store: string): string[] => [bin, ...words.split(' '), '--requests', rows, '--store', store];
     const wholeStore = join(folder, 'whole');
     await toEnd(command(wholeStore));
     const whole = await figuresOf(wholeStore);

@@ -1,8 +1,9 @@
 /** `fiducial completion <shell>`: words for bash, zsh and fish. `fiducial completion words ...` is what they ask. */
 import type { Command } from 'commander';
+import type { CommandTable } from '../command-file.ts';
 
 /** Adds the command to the program. */
-export function register(program: Command): void {
+export function register(program: Command, table: CommandTable): void {
   program
     .command('completion')
     .description('print the completion for bash, zsh or fish: source <(fiducial completion bash)')
@@ -12,7 +13,7 @@ export function register(program: Command): void {
     .helpOption(false)
     .action(async (shell: string, words: readonly string[]) => {
       const { completionScript, completionsOf } = await import('../complete.ts');
-      const lines = shell === 'words' ? await completionsOf(words) : [completionScript(shell)];
+      const lines = shell === 'words' ? await completionsOf(words, table) : [completionScript(shell)];
       process.stdout.write(lines.map((line) => `${line}\n`).join(''));
     });
 }
