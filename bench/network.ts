@@ -45,7 +45,7 @@ export async function run(harness: Harness): Promise<void> {
 
 interface Part {
   readonly label: string;
-  work(bench: ModelBench, temporary: string): Promise<void>;
+  readonly work: (bench: ModelBench, temporary: string) => Promise<void>;
 }
 
 function partsOf(name: ModelName): Part[] {

@@ -60,6 +60,14 @@ describe('summarise', () => {
 });
 
 describe('Harness', () => {
+  it('wants the parts that --only names, and all of them without it', () => {
+    const options = { bench: 'planted', root, print: quiet };
+    const one = new Harness({ ...options, only: 'step, 3.4' });
+    expect(one.wants('step, 3.4 M')).toBe(true);
+    expect(one.wants('step, 124 M')).toBe(false);
+    expect(new Harness(options).wants('step, 124 M')).toBe(true);
+  });
+
   it('runs bodies in turn, warm-up first, and leaves the warm-up out', async () => {
     const order: string[] = [];
     let count = 0;

@@ -85,7 +85,7 @@ export async function forwardPass(bench: ModelBench, batch: number, time: number
 
   const warmup = 1;
   const note = `batch ${batch} x ${time}, logits at every position`;
-  await harness.compare(label, bodies, { runs: name === 'gpt2' ? 6 : 5, warmup, note });
+  await harness.compare(label, bodies, { runs: name === 'gpt2' ? 6 : 4, warmup, note });
   const times = own.timesMs.slice(warmup);
   const flops = forwardFlops(name, batch, time);
   harness.record(
@@ -121,7 +121,7 @@ export async function gradientPass(bench: ModelBench, batch: number, time: numbe
         })(p),
       { prepack, label: 'gradient' },
     );
-    return (x) => both(parameters, x) as Promise<{ value: Tensor; gradient: Record<string, Tensor> }>;
+    return (x) => both(parameters, x);
   };
   const [prepacked, plain] = [make(true), make(false)];
   const own = settled(() => prepacked(input));
@@ -139,7 +139,7 @@ export async function gradientPass(bench: ModelBench, batch: number, time: numbe
     requireNear(`${label}, PyTorch`, [value.item(), largest], [Number(theirs['loss']), Number(theirs['largest'])]);
   }
   const note = `batch ${batch} x ${time}, gradient of every parameter`;
-  await harness.compare(label, bodies, { runs: 4, warmup: 1, note });
+  await harness.compare(label, bodies, { runs: 3, warmup: 1, note });
   const times = own.timesMs.slice(1);
   const flops = 3 * forwardFlops(name, batch, time);
   harness.record(
@@ -179,7 +179,7 @@ export async function generation(bench: ModelBench, prompt: number, count: numbe
     (await peer.ask({ do: 'generate', batch: 1, tokens: ids, count })) as unknown as Awaited<ReturnType<typeof ours>>;
   const turns = torch === undefined ? { fiducial: ours } : { fiducial: ours, PyTorch: () => theirs(torch) };
   const firstTokens: number[][] = [];
-  for (let i = -1; i < 4; i++) {
+  for (let i = -1; i < (name === 'gpt2' ? 4 : 2); i++) {
     for (const [who, turn] of Object.entries(turns)) {
       const { prefillMs, decodeMs, ids: chosen } = await turn();
       if (i < 0) firstTokens.push(chosen);
