@@ -98,6 +98,7 @@ export function openContext(parts: ContextParts): OpenContext {
     const { spent: _, ...data } = progress;
     aside.push(run.append({ kind: 'progress', data }));
   };
+  parts.log.listen(world.hear);
   const whole = new Meter(run.id, world.spent);
 
   const context: Context<Needs> = {

@@ -13,6 +13,8 @@ import type { CallRecord, Run, Store } from '../store/store.ts';
 export interface RunCallLog extends CallLog {
   /** What the calls of this run and of its children cost before this process began. */
   readonly spent: Spending;
+  /** Calls `hear` with what each further call cost. */
+  listen(hear: (spent: Spending) => void): void;
 }
 
 /** The call log of one run. `isShared`: other processes add calls to it meanwhile. */
@@ -28,8 +30,10 @@ export async function openCallLog(run: Run, isShared = false): Promise<RunCallLo
     if (page.length < 10_000) break;
     after = page.at(-1)!.seq;
   }
+  let hear: ((spent: Spending) => void) | undefined;
   return {
     spent,
+    listen: (listener) => void (hear = listener),
     async lookup(key) {
       if (!isShared && !known.has(key)) return undefined;
       const past = await run.call(key);
@@ -41,8 +45,10 @@ export async function openCallLog(run: Run, isShared = false): Promise<RunCallLo
         await run.append({ kind: 'call.failed', data: JSON.parse(JSON.stringify(rest)) as Json });
         return;
       }
-      await run.recordCall(call.key, toRecord(call));
+      const record = toRecord(call);
+      await run.recordCall(call.key, record);
       known.add(call.key);
+      hear?.(addCall(noSpending, record));
     },
   };
 }

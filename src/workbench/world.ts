@@ -22,7 +22,7 @@ import { maskErrors } from '../models/decorate.ts';
 import { record } from '../models/record.ts';
 import type { Run, Store } from '../store/store.ts';
 import type { Correction } from './figures.ts';
-import { storeCache } from './ports.ts';
+import { addSpending, storeCache } from './ports.ts';
 import type { Progress } from './progress.ts';
 import { type Frame, scoped } from './scope.ts';
 import type { SetRunner } from './trials.ts';
@@ -77,6 +77,8 @@ export interface World {
   readonly rawOf: WeakMap<Model, Model>;
   /** What is spent, as last read. */
   readonly spent: () => Spending;
+  /** Told what each recorded call cost. */
+  readonly hear: (cost: Spending) => void;
 }
 
 export function openWorld(
@@ -88,6 +90,7 @@ export function openWorld(
   const ledger = options.ledger ?? memoryLedger(spentBefore);
   const { budget, prices } = options;
   const hasLimit = budget?.money !== undefined || budget?.tokens !== undefined || budget?.calls !== undefined;
+  const isCounted = hasLimit || options.ledger !== undefined;
   let spent = spentBefore;
   // Reads are synchronous for a ledger in memory, and as of the last settlement for one elsewhere.
   const watched: Ledger = {
@@ -103,18 +106,19 @@ export function openWorld(
     options,
     redactor: options.redactor ?? createRedactor(),
     ledger: watched,
-    // Without a limit it still counts what is spent, for progress.
-    budget: createBudget({
-      ...(hasLimit ? budget : {}),
-      ledger: watched,
-      ...(prices === undefined ? {} : { prices }),
-    }),
+    budget: isCounted
+      ? createBudget({ ...(hasLimit ? budget : {}), ledger: watched, ...(prices === undefined ? {} : { prices }) })
+      : undefined,
     signal: control.signal,
     abort: (reason) => control.abort(reason),
     fence,
     limiters: new Map(),
     rawOf: new WeakMap(),
     spent: () => spent,
+    // The ledger hears of each try; without one the log tells what its calls cost.
+    hear: (cost) => {
+      if (!isCounted) spent = addSpending(spent, cost);
+    },
   };
 }
 
