@@ -271,7 +271,7 @@ describe('the command line', () => {
     await writeFile(join(place, 'config.json'), JSON.stringify({ ...config, hidden_act: 'mystery' }));
     await says(/config\.json: hidden_act is "mystery"/);
     await writeFile(join(place, 'config.json'), JSON.stringify({ ...config, num_attention_heads: 3 }));
-    await says(/q_proj|num_attention_heads/);
+    await says(/config\.json: num_key_value_heads is 2/);
     await writeFile(join(place, 'config.json'), JSON.stringify(config));
     await rm(join(place, 'expected.safetensors'));
     await says(/expected\.safetensors/);

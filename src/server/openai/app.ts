@@ -61,7 +61,7 @@ export function createApp(settings: AppSettings): Hono {
     Response.json({ object: 'list', data: [...models.keys()].map((id) => modelBody(id, created)) }),
   );
   app.get('/v1/models/*', (context) => {
-    const id = decodeURIComponent(context.req.path.slice('/v1/models/'.length));
+    const id = decoded(context.req.path.slice('/v1/models/'.length));
     findModel(models, id);
     return Response.json(modelBody(id, created));
   });
@@ -198,6 +198,14 @@ function findModel(models: ReadonlyMap<string, Model>, id: string | undefined): 
     code: 'model_not_found',
     param: 'model',
   });
+}
+
+function decoded(part: string): string {
+  try {
+    return decodeURIComponent(part);
+  } catch {
+    throw badRequest(`${show(part)} is not percent-encoded UTF-8`, 'model');
+  }
 }
 
 const modelBody = (id: string, created: number): Body => ({ id, object: 'model', created, owned_by: 'fiducial' });

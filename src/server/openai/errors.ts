@@ -93,6 +93,10 @@ export function errorBody({ message, type, param, code }: ApiError): {
 export function errorResponse(api: ApiError): Response {
   return Response.json(errorBody(api), {
     status: api.status,
-    headers: api.retryAfterSeconds === undefined ? {} : { 'retry-after': String(api.retryAfterSeconds) },
+    headers: {
+      ...(api.retryAfterSeconds === undefined ? {} : { 'retry-after': String(api.retryAfterSeconds) }),
+      // The rest of a body that nobody reads ends the connection; the client must not send its next request there.
+      ...(api.status === 413 ? { connection: 'close' } : {}),
+    },
   });
 }

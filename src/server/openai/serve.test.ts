@@ -137,7 +137,9 @@ describe('a request', () => {
     const streamed = parsed.flatMap(
       (chunk) => (chunk.choices[0]?.logprobs?.['content'] ?? []) as { logprob: number }[],
     );
-    expect(streamed.map(({ logprob }) => logprob)).toEqual(tokens.map(({ logprob }) => logprob));
+    expect(streamed).toHaveLength(5);
+    // The second reply finds the prompt computed: the last bits may differ.
+    streamed.forEach(({ logprob }, i) => expect(logprob).toBeCloseTo(tokens[i]!.logprob, 4));
     expect(parsed.at(-1)).toMatchObject({ choices: [], usage: { completion_tokens: 5 } });
   });
   test('for a raw completion goes on with the text, and scores it with echo', async () => {
@@ -258,7 +260,7 @@ test('1,000 hostile requests leave it running', { timeout: 120_000 }, async () =
   const statuses = new Set<number>();
   for (let i = 0; i < bodies.length; i += 20) {
     const batch = bodies.slice(i, i + 20).map(async (body, j) => {
-      const response = await post(paths[(i + j) % 3]!, body).catch((e: unknown) => { console.log('FAILED', i, j, body.slice(0, 300)); throw e; });
+      const response = await post(paths[(i + j) % 3]!, body);
       await response.arrayBuffer();
       statuses.add(response.status);
     });
@@ -401,5 +403,9 @@ test('this project’s own client speaks with it', async () => {
   };
   const [there, here] = [await collect(client, ask), await collect(noise, ask)];
   expect([there.text, there.ended, there.usage.outputTokens]).toEqual([here.text, here.ended, here.usage.outputTokens]);
-  expect(there.logprobs).toEqual(here.logprobs);
+  // The second reply finds the prompt computed: the last bits may differ.
+  there.logprobs!.forEach(({ token, logprob }, i) => {
+    expect(token).toBe(here.logprobs![i]!.token);
+    expect(logprob).toBeCloseTo(here.logprobs![i]!.logprob, 4);
+  });
 });

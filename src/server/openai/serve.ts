@@ -91,7 +91,8 @@ export async function serveModels(
   const server = createAdaptorServer({
     fetch: app.fetch,
     overrideGlobalObjects: false,
-    serverOptions: { requestTimeout: 60_000, headersTimeout: 20_000 },
+    // Longer than clients keep a connection, so that it is they who close it and no request meets a closed one.
+    serverOptions: { requestTimeout: 60_000, headersTimeout: 20_000, keepAliveTimeout: 75_000 },
   });
   const address = await new Promise<AddressInfo>((resolve, reject) => {
     server.once('error', (cause: NodeJS.ErrnoException) => reject(unreachable(host, port, cause)));
