@@ -22,8 +22,12 @@ export interface Batch {
   readonly time: number;
 }
 
+/** A text moves up to a longer time for company only while it grows by at most this factor. */
+const LARGEST_STRETCH = 4;
+
 /**
- * Groups texts by length. All batches of one time have one number of rows, except a last one of few texts.
+ * Groups texts by length. Batches are full, except one of the longest; texts that do not fill a batch of their own
+ * length join the next longer ones, so that a call with many lengths makes few shapes.
  * @param lengths tokens of each text
  * @param longest no time goes past this
  */
@@ -37,14 +41,19 @@ export function planBatches(lengths: readonly number[], longest: number): Batch[
     else group.push(index);
   }
   const batches: Batch[] = [];
-  for (const [time, group] of byTime) {
+  const times = [...byTime.keys()].sort((a, b) => a - b);
+  let waiting: number[] = [];
+  times.forEach((time, i) => {
+    const group = [...waiting, ...byTime.get(time)!];
+    waiting = [];
     const full = Math.max(1, Math.min(LARGEST_BATCH, powerOfTwo(Math.floor(BATCH_TOKENS / time) + 1, 1) / 2));
+    const next = times[i + 1];
     for (let at = 0; at < group.length; at += full) {
       const members = group.slice(at, at + full);
-      // Few texts get few rows: two sizes a time, so that one prompt does not pay for thirty-two.
-      const rows = members.length <= Math.max(1, full / 8) ? Math.max(1, full / 8) : full;
-      batches.push({ members, rows, time });
+      const isFull = members.length === full;
+      if (!isFull && next !== undefined && next <= LARGEST_STRETCH * time) waiting = members;
+      else batches.push({ members, rows: isFull ? full : powerOfTwo(members.length, 1), time });
     }
-  }
+  });
   return batches;
 }

@@ -8,7 +8,7 @@
  */
 import { add, div, mul, pow, reciprocal, sqrt, square, sub } from '../functions/elementwise.ts';
 import { tensor, type Tensor } from '../graph.ts';
-import { type Tree, zipTrees } from '../tree.ts';
+import { mapTree, type Tree, zipTrees } from '../tree.ts';
 import { type Optimiser, settledRate, zerosOf } from './optimiser.ts';
 
 export interface AdamOptions {
@@ -43,13 +43,20 @@ function adamWithDecay(name: string, options: AdamOptions, weightDecay: number):
       const correction2 = sqrt(div(1 - beta2, sub(1, pow(beta2, step))));
       const size = mul(div(correction1, correction2), learningRate);
       const floor = mul(reciprocal(correction2), epsilon);
-      const nextFirst = zipTrees([first, gradient], ([m, g]) => add(mul(m!, beta1), g!));
-      const nextSecond = zipTrees([second, gradient], ([v, g]) => add(mul(v!, beta2), square(g!)));
       const keep = sub(1, mul(learningRate, weightDecay));
-      const next = zipTrees([parameters, nextFirst, nextSecond], ([w, m, v]) => {
-        const change = mul(div(m!, add(sqrt(v!), floor)), size);
+      // One tensor after another: the runtime works in this order, and what one tensor needs stays in the cache.
+      const firsts = new Map<string, Tensor>();
+      const seconds = new Map<string, Tensor>();
+      const next = zipTrees([parameters, first, second, gradient], ([w, mBefore, vBefore, g], tensorName) => {
+        const m = add(mul(mBefore!, beta1), g!);
+        const v = add(mul(vBefore!, beta2), square(g!));
+        firsts.set(tensorName, m);
+        seconds.set(tensorName, v);
+        const change = mul(div(m, add(sqrt(v), floor)), size);
         return sub(weightDecay === 0 ? w! : mul(w!, keep), change);
       });
+      const nextFirst = mapTree(first, (_, tensorName) => firsts.get(tensorName)!);
+      const nextSecond = mapTree(second, (_, tensorName) => seconds.get(tensorName)!);
       return { parameters: next, state: { first: nextFirst, second: nextSecond, step } };
     },
   };
