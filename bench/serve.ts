@@ -3,7 +3,7 @@
  * second over HTTP with 1 and 32 clients, time to the first token, and how long the server's own event loop stands still
  * while sessions are made in the model's worker.
  *
- * Run: npx tsx bench/serve.ts
+ * Clients and server share one process here, so the event loop's delay holds what the clients do as well.
  */
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -12,42 +12,53 @@ import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { openModelInWorker } from '../src/models/open/index.ts';
 import { serveModels } from '../src/server/index.ts';
 import { writeRandomModel } from '../test/small-model.ts';
+import type { Harness } from './harness.ts';
 
 const TOKENS = 64;
 
-const folder = await mkdtemp(join(tmpdir(), 'fiducial-bench-'));
-try {
-  await writeRandomModel(join(folder, 'lab'), { width: 256, layers: 3, context: 512 });
-  const openedAt = performance.now();
-  const model = await openModelInWorker(join(folder, 'lab'));
-  const openMs = performance.now() - openedAt;
+export async function run(harness: Harness): Promise<void> {
+  const folder = await mkdtemp(join(tmpdir(), 'fiducial-bench-'));
+  try {
+    await writeRandomModel(join(folder, 'lab'), { width: 256, layers: 3, context: 512 });
+    await serve(harness, join(folder, 'lab'));
+  } finally {
+    await rm(folder, { recursive: true });
+  }
+}
+
+async function serve(harness: Harness, folder: string): Promise<void> {
+  const record = (name: string, samples: readonly number[], unit: 'ms' | 'tokens/s'): void => {
+    harness.record(`serve, ${name}`, [...samples], { unit });
+  };
+  const since = performance.now();
+  const model = await openModelInWorker(folder);
+  record('open in a worker', [performance.now() - since], 'ms');
   const server = await serveModels({ lab: model }, { port: 0 });
+  // What is loaded at the first request of all must not count as standing still.
+  await (await fetch(`${server.url}/models`)).arrayBuffer();
   const loop = monitorEventLoopDelay({ resolution: 2 });
   loop.enable();
-  const cold = await client(server.url, 'first of all');
-  await clients(server.url, 32, 'warm up');
+  record('first token while sessions are made', [await client(server.url, 'first of all')], 'ms');
   loop.disable();
-  await client(server.url, 'again');
+  record('event loop meanwhile, 99th percentile', [loop.percentile(99) / 1e6], 'ms');
+  record('event loop meanwhile, longest', [loop.max / 1e6], 'ms');
+  await clients(server.url, 32, 'warm up');
 
-  const one = await timed(async () => [await client(server.url, 'alone'), await client(server.url, 'alone, too')]);
-  const many = await timed(() => clients(server.url, 32, 'together'));
-  const row = (name: string, value: string): void => console.log(`${name.padEnd(48)} ${value}`);
-  row('open the model in its worker', `${openMs.toFixed(0)} ms`);
-  row('first token of all, sessions made for it', `${cold.toFixed(0)} ms`);
-  row("the server's event loop meanwhile, 99th, longest", `${ms(loop.percentile(99))}, ${ms(loop.max)}`);
-  row(
-    '1 client: tokens/s, first token',
-    `${((2 * TOKENS * 1000) / one.ms).toFixed(0)}, ${median(one.firsts).toFixed(1)} ms`,
-  );
-  row(
-    '32 clients: tokens/s, median first token',
-    `${((32 * TOKENS * 1000) / many.ms).toFixed(0)}, ${median(many.firsts).toFixed(1)} ms`,
-  );
-  row('32 clients over 1', `${((16 * one.ms) / many.ms).toFixed(1)} times`);
+  const rates: Record<number, number[]> = { 1: [], 32: [] };
+  const firsts: Record<number, number[]> = { 1: [], 32: [] };
+  for (let turn = 0; turn < 5; turn++) {
+    for (const count of [1, 32]) {
+      const began = performance.now();
+      firsts[count]!.push(...(await clients(server.url, count, `turn ${turn} of ${count}`)));
+      rates[count]!.push((count * TOKENS * 1000) / (performance.now() - began));
+    }
+  }
+  for (const count of [1, 32]) {
+    record(`${count} clients`, rates[count]!, 'tokens/s');
+    record(`${count} clients, first token`, firsts[count]!, 'ms');
+  }
   await server.close();
   await model.close();
-} finally {
-  await rm(folder, { recursive: true });
 }
 
 function clients(url: string, count: number, text: string): Promise<number[]> {
@@ -69,18 +80,4 @@ async function client(url: string, content: string): Promise<number> {
     if (done) return first;
     if (Number.isNaN(first) && /"content":"[^"]/.test(value)) first = performance.now() - since;
   }
-}
-
-async function timed(run: () => Promise<number[]>): Promise<{ ms: number; firsts: number[] }> {
-  const since = performance.now();
-  const firsts = await run();
-  return { ms: performance.now() - since, firsts };
-}
-
-function median(values: readonly number[]): number {
-  return values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)]!;
-}
-
-function ms(nanoseconds: number): string {
-  return `${(nanoseconds / 1e6).toFixed(1)} ms`;
 }
