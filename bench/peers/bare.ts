@@ -1,5 +1,6 @@
 /**
- * A bare ONNX Runtime session: what remains of the engine when nothing but the runtime is left. Default options, inputs
+ * A bare ONNX Runtime session: what remains of the engine when nothing but the runtime is left. Default options but
+ * for the time that threads spin after a run (by default they would take a core from whoever has the next turn), inputs
  * as the runtime's own tensors, results as it returns them.
  */
 import * as ort from 'onnxruntime-node';
@@ -15,7 +16,14 @@ export async function openBare(
   model: Uint8Array,
   options: ort.InferenceSession.SessionOptions = {},
 ): Promise<BareSession> {
-  const session = await ort.InferenceSession.create(model, options);
+  const { extra, ...rest } = options;
+  const session = await ort.InferenceSession.create(model, {
+    ...rest,
+    extra: {
+      ...extra,
+      session: { intra_op: { spin_duration_us: '100' }, ...(extra?.['session'] as object | undefined) },
+    },
+  });
   return {
     run: (feeds) => session.run(Object.fromEntries(session.inputNames.map((name, i) => [name, feeds[i]!]))),
     release: () => session.release(),

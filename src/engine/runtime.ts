@@ -36,7 +36,11 @@ function threadsFromEnvironment(): number | undefined {
   if (text === undefined || text === '') return undefined;
   const threads = Number(text);
   if (Number.isInteger(threads) && threads >= 1) return threads;
-  throw new FiducialError('engine.setting', `FIDUCIAL_THREADS is ${text}`, 'Set it to a whole number, 1 or more, or unset it.');
+  throw new FiducialError(
+    'engine.setting',
+    `FIDUCIAL_THREADS is ${text}`,
+    'Set it to a whole number, 1 or more, or unset it.',
+  );
 }
 
 /** Changes the settings given and returns all of them. */
@@ -162,9 +166,10 @@ async function createSession(model: Uint8Array, options: SessionOptions, label: 
       'Pass { device: "cpu" }.',
     );
   }
-  // Each session has threads of its own, and by default they go on spinning after a run: with two sessions alive on two
-  // cores every product took twice as long (bench/LOG.md).
-  const extra: Record<string, string> = { force_spinning_stop: '1' };
+  // Each session has threads of its own, and by default they go on spinning long after a run: with several sessions
+  // alive on two cores every product took up to twice as long. A tenth of a millisecond bridges the gaps inside a run
+  // and between runs in a row, and leaves the cores to the others (bench/LOG.md).
+  const extra: Record<string, unknown> = { intra_op: { spin_duration_us: '100' } };
   if (!options.prepack) extra['disable_prepacking'] = '1';
   if (options.externalFolder !== undefined)
     extra['model_external_initializers_file_folder_path'] = options.externalFolder;
