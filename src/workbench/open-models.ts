@@ -20,13 +20,29 @@ export interface OpenOptions {
   /** Short names for addresses, from the configuration. */
   readonly aliases?: Readonly<Record<string, string>>;
   readonly resolve?: ResolveOptions;
-  /** @default the registry of the models layer */
+  /** @default the registry of the models layer, and open models */
   readonly registry?: Registry;
+}
+
+let known: Promise<Registry> | undefined;
+
+/**
+ * Endpoints, commands, functions, and checkpoint folders. A folder's model lives in a worker of its own, so that
+ * progress is shown and Ctrl-C is heard while it computes. The engine is loaded only when a model is opened.
+ */
+function everyModel(): Promise<Registry> {
+  known ??= (async () => {
+    const registry = createRegistry();
+    const { addOpenModels, openModelInWorker } = await import('../models/open/index.ts');
+    addOpenModels(registry, openModelInWorker);
+    return registry;
+  })();
+  return known;
 }
 
 /** The model at an address or alias. */
 export async function openModel(address: string, options: OpenOptions = {}): Promise<Model> {
-  const { aliases = {}, registry = createRegistry() } = options;
+  const { aliases = {}, registry = await everyModel() } = options;
   const whole = Object.hasOwn(aliases, address) ? aliases[address]! : address;
   const model = await registry.resolve(whole, options.resolve);
   const file = fileOf(whole);
