@@ -39,6 +39,7 @@ export class Tensor implements Spec {
   readonly outputIndex: number;
   /** The values of a concrete tensor. Internal. */
   readonly storage: Storage | undefined;
+  #text: string | undefined;
 
   constructor(spec: Spec, source: { node: Node; outputIndex: number } | Storage) {
     this.shape = spec.shape;
@@ -110,7 +111,8 @@ export class Tensor implements Spec {
   }
 
   toString(): string {
-    return `${this.dtype}[${this.shape.join(', ')}]`;
+    // Kept, because every call of a compiled function finds its program by these texts.
+    return (this.#text ??= `${this.dtype}[${this.shape.join(', ')}]`);
   }
 
   #concrete(verb: string): Storage {
