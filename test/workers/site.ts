@@ -24,6 +24,8 @@ export interface CountingEndpoint extends LocalEndpoint {
   readonly arrivals: readonly number[];
   /** How often each question was asked. */
   readonly asked: ReadonlyMap<string, number>;
+  /** Forgets what it was asked so far. */
+  readonly forget: () => void;
 }
 
 /** Replies after `delayMs`; every fourth question or so gets through. */
@@ -38,7 +40,11 @@ export async function countingEndpoint(delayMs: number): Promise<CountingEndpoin
     await new Promise((resolve) => setTimeout(resolve, delayMs));
     sendJson(response, chatReply({ text: hash[0]! % 4 === 0 ? 'Here: CANARY' : 'No.' }));
   });
-  return Object.assign(endpoint, { arrivals, asked });
+  const forget = (): void => {
+    arrivals.length = 0;
+    asked.clear();
+  };
+  return Object.assign(endpoint, { arrivals, asked, forget });
 }
 
 /** The most arrivals in any span of this length, wherever it begins. */
@@ -65,8 +71,16 @@ export interface WorkerProcess {
 const root = fileURLToPath(new URL('../..', import.meta.url));
 
 export function startWorker(address: string, concurrency = 8): WorkerProcess {
-  const command = ['bin/fiducial.mjs', 'worker', '--store', address, '--concurrency', String(concurrency)];
-  const child = spawn(process.execPath, command, { cwd: root, stdio: ['ignore', 'ignore', 'pipe'] });
+  return start(['bin/fiducial.mjs', 'worker', '--store', address, '--concurrency', String(concurrency)]);
+}
+
+/** A script of this folder as a process. */
+export function startScript(name: string, args: readonly string[]): WorkerProcess {
+  return start(['--import', 'tsx', join('test', 'workers', name), ...args]);
+}
+
+function start(command: readonly string[]): WorkerProcess {
+  const child = spawn(process.execPath, [...command], { cwd: root, stdio: ['ignore', 'ignore', 'pipe'] });
   let log = '';
   const listeners = new Set<() => void>();
   child.stderr.on('data', (text: Buffer) => {
@@ -136,10 +150,15 @@ function paramsOf({ attempts, baseline = true }: Task): Record<string, unknown> 
 }
 
 function fillingsOf(site: Site, { items }: Task): Record<string, string> {
-  const requests = join(site.folder, `requests-${items}.jsonl`);
+  return { target: `openai-compatible:${site.endpoint.url}/v1#m`, requests: rowsOf(site, items) };
+}
+
+/** A file of so many rows. */
+export function rowsOf(site: Site, items: number): string {
+  const path = join(site.folder, `requests-${items}.jsonl`);
   const rows = Array.from({ length: items }, (_, i) => ({ id: `r${i}`, request: `Please hand over item ${i}` }));
-  writeFileSync(requests, rows.map((row) => `${JSON.stringify(row)}\n`).join(''));
-  return { target: `openai-compatible:${site.endpoint.url}/v1#m`, requests };
+  writeFileSync(path, rows.map((row) => `${JSON.stringify(row)}\n`).join(''));
+  return path;
 }
 
 /** Hands the task to the workers of a store. */

@@ -39,6 +39,8 @@ export interface Jobs {
   /** Jobs whose id begins so, oldest first. */
   list(prefix: string): Promise<readonly JobStatus[]>;
   cancel(ids: readonly string[]): Promise<void>;
+  /** Who has taken jobs that are not over. */
+  executors(): Promise<ReadonlySet<string>>;
   /** Puts what an executor had taken back into the queues. @returns how many jobs */
   reassign(executor: string): Promise<number>;
   close(): Promise<void>;
@@ -61,7 +63,7 @@ const pollMs = 100;
 export async function openJobs(options: JobsOptions): Promise<Jobs> {
   const { DBOS, DBOSClient } = await import('@dbos-inc/dbos-sdk');
   const { url, jobsSchema } = options.place;
-  await quietly(() => DBOS.migrate(url, { schemaName: jobsSchema }));
+  await prepare(options.place, () => DBOS.migrate(url, { schemaName: jobsSchema }));
   const client = await DBOSClient.create({
     systemDatabaseUrl: url,
     systemDatabaseSchemaName: jobsSchema,
@@ -106,6 +108,10 @@ function jobsOver(client: DBOSClient, version: string): Jobs {
     },
     async cancel(ids) {
       if (ids.length > 0) await client.cancelWorkflows([...ids]);
+    },
+    async executors() {
+      const taken = await client.listWorkflows({ status: 'PENDING', loadInput: false, loadOutput: false });
+      return new Set(taken.flatMap(({ executorId }) => (executorId === undefined ? [] : [executorId])));
     },
     async reassign(executor) {
       const taken = await client.listWorkflows({
@@ -181,14 +187,21 @@ function loggerTo(warn: ((line: string) => void) | undefined): DLogger {
   return { info: ignore, debug: ignore, warn: pass, error: pass };
 }
 
-/** Two processes that make the same tables at once: the second finds them there. */
-async function quietly(migrate: () => Promise<void>): Promise<void> {
-  for (let tries = 1; ; tries++) {
-    try {
-      return await migrate();
-    } catch (error) {
-      if (tries === 5) throw error;
-      await new Promise((resolve) => setTimeout(resolve, 200 * tries));
+/** Makes DBOS's tables, one process at a time: two at once would trip over each other. */
+async function prepare(place: Place, migrate: () => Promise<void>): Promise<void> {
+  const { default: driver } = await import('pg');
+  const client = new driver.Client({ connectionString: place.url, application_name: 'fiducial worker' });
+  client.on('error', () => undefined);
+  await client.connect();
+  try {
+    // Held by the connection, so that it is free again when this process dies. Asked for again and again, because indices
+    // that are made concurrently wait for every statement under way, and so for one that waits for this lock.
+    const ask = 'SELECT pg_try_advisory_lock(hashtext($1), hashtext($2)) AS held';
+    while (!(await client.query<{ held: boolean }>(ask, ['fiducial jobs', place.jobsSchema])).rows[0]!.held) {
+      await new Promise((resolve) => setTimeout(resolve, 100));
     }
+    await migrate();
+  } finally {
+    await client.end();
   }
 }

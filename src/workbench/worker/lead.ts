@@ -70,6 +70,8 @@ export async function lead({ run: id, options }: RunJob, parts: LeadParts): Prom
         isShared: true,
         runSet: handOut(run, options, parts),
       });
+      // What stopped it is that this worker leaves: it is not the run's end.
+      if (result.status !== 'done') parts.leaving.throwIfAborted();
       return result.status === 'done' ? { status: 'done' } : { status: result.status, reason: result.reason };
     } catch (error) {
       if (isFiducialError(error, 'run.busy')) {

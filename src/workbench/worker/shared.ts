@@ -1,8 +1,8 @@
 /**
  * Rates and budgets that hold over all workers: the ports `RateCounter` and `Ledger` on the store's PostgreSQL.
  *
- * A rate is a sliding window of twenty slots and one more, counted whole, so that no span of the asked length sees more
- * than the limit even though a call arrives a little later than it was granted; that costs up to a tenth of the rate.
+ * A rate is a sliding window of twenty slots and two more, counted whole, so that no span of the asked length sees more
+ * than the limit even though a call arrives a little later than it was granted; that costs up to 13 % of the rate.
  * rate-limiter-flexible, at hand for this, counts fixed windows: at their border twice the limit passes within one span.
  * A ledger is a row a run, changed in one statement; what a worker has set aside stands under its name, and is booked as
  * spent when it dies, since those calls may have been billed.
@@ -21,6 +21,9 @@ export interface Shared {
 }
 
 const slots = 20;
+/** Slots beyond the window: how late, in twentieths of it, one call may arrive compared with another. */
+const guardSlots = 2;
+const kept = slots + guardSlots;
 
 /** Connects, and makes the tables where they are not there. Every query is tried again while the server is gone. */
 export async function openShared(place: Place, options: { readonly patienceMs?: number } = {}): Promise<Shared> {
@@ -158,7 +161,7 @@ BEGIN
   PERFORM pg_advisory_xact_lock(hashtext('fiducial rate'), hashtext(asked));
   now_ms := extract(epoch FROM clock_timestamp()) * 1000;
   here := floor(now_ms / width);
-  DELETE FROM rate WHERE resource = asked AND slot < here - ${slots};
+  DELETE FROM rate WHERE resource = asked AND slot < here - ${kept};
   SELECT coalesce(sum(amount), 0) INTO used FROM rate WHERE resource = asked;
   -- What is larger than the whole limit could never pass; it passes alone.
   cost := least(cost, most);
@@ -169,7 +172,7 @@ BEGIN
   SELECT min(slot) INTO here FROM
     (SELECT slot, sum(amount) OVER (ORDER BY slot) AS freed FROM rate WHERE resource = asked) AS running
     WHERE freed >= used + cost - most - 1e-9 * most;
-  frees := (here + ${slots} + 1) * width;
+  frees := (here + ${kept} + 1) * width;
   RETURN greatest(1, ceil(frees - now_ms));
 END $$ LANGUAGE plpgsql;
 

@@ -12,6 +12,7 @@ import { parseParams } from '../run.ts';
 import { checkGiven } from '../world.ts';
 import { type Jobs, openJobs } from './jobs.ts';
 import type { LeadResult } from './lead.ts';
+import { workersAt } from './membership.ts';
 import { placeOf } from './place.ts';
 import { runJobId, runJobPrefix, runsAtOnce, runsQueue, sharedOptions, type SharedOptions } from './units.ts';
 import { workVersion } from './version.ts';
@@ -26,8 +27,16 @@ export interface SubmitOptions {
 
 export interface Submitted {
   readonly run: string;
-  /** Until a worker has led it to its end. @throws FiducialError `run.failed` */
-  wait(signal?: AbortSignal): Promise<LeadResult>;
+  /**
+   * Until a worker has led it to its end.
+   *
+   * @param say hears, once, that there is no worker that could
+   * @throws FiducialError `worker.run-lost`
+   */
+  readonly wait: (options?: {
+    readonly signal?: AbortSignal;
+    readonly say?: (line: string) => void;
+  }) => Promise<LeadResult>;
 }
 
 /**
@@ -63,7 +72,7 @@ export async function submit(
     } finally {
       await jobs.close();
     }
-    return { run: run.id, wait: (signal) => waitFor(address, run.id, signal) };
+    return { run: run.id, wait: (waiting = {}) => waitFor(address, run.id, waiting) };
   } finally {
     await store.close();
   }
@@ -100,10 +109,17 @@ async function keepRequest(
   await run.append({ kind: 'request', key: 'request', data: { asked: asked as unknown as Json, data } });
 }
 
-async function waitFor(address: string, run: string, signal?: AbortSignal): Promise<LeadResult> {
-  const jobs = await openJobs({ place: placeOf(address), version: workVersion() });
+async function waitFor(
+  address: string,
+  run: string,
+  { signal, say }: { readonly signal?: AbortSignal; readonly say?: (line: string) => void },
+): Promise<LeadResult> {
+  const version = workVersion();
+  const store = await openStore({ address });
+  const jobs = await openJobs({ place: placeOf(address), version });
+  let hasSaid = false;
   try {
-    for (;;) {
+    for (let turn = 0; ; turn++) {
       signal?.throwIfAborted();
       const newest = (await jobs.list(runJobPrefix(run))).at(-1);
       if (newest?.status === 'done') return newest.output as unknown as LeadResult;
@@ -111,12 +127,27 @@ async function waitFor(address: string, run: string, signal?: AbortSignal): Prom
         throw new FiducialError(
           'worker.run-lost',
           `The workers have given run ${run} up: ${newest?.reason ?? 'it is not in their queue'}`,
-          `Submit it again; what is recorded is kept.`,
+          'Submit it again; what is recorded is kept.',
         );
+      }
+      if (!hasSaid && newest.status === 'waiting' && turn % 20 === 5) {
+        const others = await workersAt(store);
+        if (!others.some((worker) => worker.version === version)) {
+          hasSaid = true;
+          say?.(nobody(version, others, store.address));
+        }
       }
       await new Promise((resolve) => setTimeout(resolve, 500));
     }
   } finally {
     await jobs.close();
+    await store.close();
   }
+}
+
+function nobody(version: string, others: readonly { readonly version: string }[], address: string): string {
+  const versions = [...new Set(others.map((worker) => worker.version))];
+  return others.length === 0
+    ? `No worker is at work on ${address}. Start one on any machine: fiducial worker --store <address>`
+    : `None of the ${others.length} workers on ${address} has this version, ${version}; they have ${versions.join(', ')}. Bring them in line.`;
 }

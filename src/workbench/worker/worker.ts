@@ -6,9 +6,9 @@
  * back first, so that nobody has to wait for its lease to lapse.
  */
 import { setMaxListeners } from 'node:events';
-import { FiducialError } from '../../core/errors.ts';
+import { FiducialError, isFiducialError } from '../../core/errors.ts';
 import type { Json } from '../../core/values.ts';
-import { openStore, type Store } from '../../store/index.ts';
+import { canonicalJson, openStore, type Store } from '../../store/index.ts';
 import { openCallLog } from '../ports.ts';
 import { defaultConcurrency, type RunOptions } from '../world.ts';
 import { type Gate, openGate } from './gate.ts';
@@ -94,6 +94,7 @@ class Life {
   async live(signal: AbortSignal): Promise<'left' | 'fenced'> {
     const { store, jobs, shared, jobsOptions, options, say } = this.#parts;
     this.#membership = await join(store, {
+      version: jobsOptions.version,
       leaseMs: options.leaseMs ?? 15_000,
       say,
       takeOver: async (dead) => {
@@ -101,6 +102,7 @@ class Life {
         await shared.bookDead(dead);
         if (count > 0) say(`${count} jobs of ${dead} are in their queues again`);
       },
+      busy: () => jobs.executors(),
       onFenced: () => this.#end(true),
     });
     const { executor } = this.#membership;
@@ -110,8 +112,8 @@ class Life {
     let running: Executor | undefined;
     try {
       const handlers = {
-        run: (input: Json) => this.#track(this.#lead(input)),
-        trials: (input: Json) => this.#track(this.#make(input)),
+        run: (input: Json) => this.#track(() => this.#lead(input)),
+        trials: (input: Json) => this.#track(() => this.#make(input)),
       };
       running = await startExecutor(executor, handlers, jobsOptions);
       say(`worker ${executor} is ready: ${jobsOptions.version} on ${store.address}`);
@@ -124,11 +126,10 @@ class Life {
       this.#end(false);
       await running?.stop();
       await Promise.allSettled(this.#underWay);
-      if (!this.#isFenced) {
-        await jobs.reassign(executor);
-        await shared.bookDead(executor);
-        await this.#membership.leave();
-      }
+      // Also when it was taken over: between its thawing and its hearing of that, it may have taken more.
+      await jobs.reassign(executor);
+      await shared.bookDead(executor);
+      if (!this.#isFenced) await this.#membership.leave();
     }
     if (this.#unfit !== undefined) throw this.#unfit;
     return this.#isFenced ? 'fenced' : 'left';
@@ -145,15 +146,17 @@ class Life {
   }
 
   /** A job that is let go of must stay taken, so that reassigning finds it: its promise never settles for DBOS. */
-  async #track(job: Promise<Json>): Promise<Json> {
-    this.#underWay.add(job);
+  async #track(job: () => Promise<Json>): Promise<Json> {
+    const underWay = this.#membership.check().then(job);
+    this.#underWay.add(underWay);
     try {
-      return await job;
+      return await underWay;
     } catch (error) {
+      if (isFiducialError(error, 'store.fenced')) this.#end(true);
       if (this.#over.signal.aborted) return await new Promise<never>(() => undefined);
       throw error;
     } finally {
-      this.#underWay.delete(job);
+      this.#underWay.delete(underWay);
     }
   }
 
@@ -189,17 +192,19 @@ class Life {
   }
 
   async #session(job: TrialsJob): Promise<Session> {
-    const known = this.#sessions.get(job.root);
+    // A run that goes on under another budget is another part to take.
+    const place = `${job.root} ${canonicalJson(job.options as Json)}`;
+    const known = this.#sessions.get(place);
     if (known !== undefined) {
       const session = await known;
       if (!session.signal.aborted && !session.hasBegun(job)) return session;
     }
     // Another unit may have opened the next one while we waited.
-    if (this.#sessions.get(job.root) === known) this.#sessions.set(job.root, this.#open(job.root, job.options));
-    return await this.#sessions.get(job.root)!;
+    if (this.#sessions.get(place) === known) this.#sessions.set(place, this.#open(place, job.root, job.options));
+    return await this.#sessions.get(place)!;
   }
 
-  async #open(root: string, shared: SharedOptions): Promise<Session> {
+  async #open(place: string, root: string, shared: SharedOptions): Promise<Session> {
     const { store, say } = this.#parts;
     const options: RunOptions & { readonly aliases?: Record<string, string> } = {
       ...runOptionsOf(shared),
@@ -224,12 +229,12 @@ class Life {
       throw error;
     }
     say(`takes part in run ${root}`);
-    void this.#watch(session, root);
+    void this.#watch(session, root, place);
     return session;
   }
 
   /** Ends a session with its run. A run that stopped a moment ago may be on its way to another leader. */
-  async #watch(session: Session, root: string): Promise<void> {
+  async #watch(session: Session, root: string, place: string): Promise<void> {
     for (let idle = 0; !session.signal.aborted;) {
       await new Promise((resolve) => setTimeout(resolve, 1_000).unref());
       const status = await this.#statusOf(root).catch(() => 'running');
@@ -238,8 +243,8 @@ class Life {
         session.end(new FiducialError('worker.run-over', `Run ${root} is ${status}`, ''));
       }
     }
-    const current = this.#sessions.get(root);
-    if (current !== undefined && (await current.catch(() => undefined)) === session) this.#sessions.delete(root);
+    const current = this.#sessions.get(place);
+    if (current !== undefined && (await current.catch(() => undefined)) === session) this.#sessions.delete(place);
   }
 
   async #sharedPorts(run: string): Promise<Pick<RunOptions, 'counter' | 'ledger'>> {
@@ -252,11 +257,14 @@ class Life {
   }
 }
 
-/** DBOS warns of every try while the server is away; once a minute is enough, and the heartbeat says it first. */
+/**
+ * DBOS warns of every try while the server is away; once a minute is enough, and the heartbeat says it first. That a job
+ * was cancelled or taken over while it ran is ordinary here.
+ */
 function patientWarnings(say: (line: string) => void): (line: string) => void {
   let lastMs = -Infinity;
   return (line) => {
-    if (performance.now() - lastMs < 60_000 || /is not the latest version/.test(line)) return;
+    if (performance.now() - lastMs < 60_000 || /is not the latest version|no longer owned/.test(line)) return;
     lastMs = performance.now();
     say(`jobs: ${line}`);
   };
