@@ -30,7 +30,7 @@ describe.skipIf(start === undefined)('rates and budgets over machines', () => {
       Array.from({ length: 150 }, async (_, i) => await machines[i % 3]!.counter.take('endpoint', 1, limit)),
     );
     expect(waits.filter((wait) => wait === 0)).toHaveLength(50);
-    for (const wait of waits.filter((each) => each > 0)) expect(wait).toBeLessThanOrEqual(1.1 * limit.windowMs);
+    for (const wait of waits.filter((each) => each > 0)) expect(wait).toBeLessThanOrEqual(1.15 * limit.windowMs);
     // Another resource is another count, and what is larger than the limit passes alone.
     expect(await machines[0]!.counter.take('other', 80, limit)).toBe(0);
     expect(await machines[1]!.counter.take('other', 1, limit)).toBeGreaterThan(0);
