@@ -46,7 +46,7 @@ describe('files name no machine', () => {
     '/usr/bin/python3',
     '"resolved": true',
     '/v1/models',
-    '~/work/main',
+    '~/work/other',
   ])('leaves %s', (text) => {
     expect(check(filesNameNoMachine, { 'a.md': text })).toEqual([]);
   });
