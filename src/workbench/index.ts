@@ -33,3 +33,5 @@ export { methodOf, resumeRun } from './resume.ts';
 export type { Request } from './resume.ts';
 export { parseParams, runMethod } from './run.ts';
 export type { RunOptions, RunResult } from './run.ts';
+export { submit, work } from './worker/index.ts';
+export type { LeadResult, SharedOptions, Submitted, SubmitOptions, WorkerOptions } from './worker/index.ts';

@@ -4,6 +4,8 @@
  * Each run is held against the same task in one process: equal figures, and each question asked once but for those that
  * were under way when something was killed. The longer series, with throughput, is `npm run bench -- workers`.
  */
+import { execFile } from 'node:child_process';
+import { promisify } from 'node:util';
 import { afterAll, beforeAll, beforeEach, describe, expect, it, onTestFailed } from 'vitest';
 import { openStore, type Store } from '../../src/store/index.ts';
 import { readOutcome } from '../../src/workbench/figures.ts';
@@ -111,6 +113,23 @@ describe.skipIf(server === undefined)('workers on many machines', () => {
       for (const { child } of alive) expect(child.exitCode).toBeNull();
     },
   );
+
+  it('take a run from the command line, whose standard output is its result alone', { timeout: 60_000 }, async () => {
+    const command = [
+      'bin/fiducial.mjs',
+      'run',
+      'redteam/best-of-n',
+      '--demo',
+      '--workers',
+      '--store',
+      address,
+      '--json',
+    ];
+    const { stdout } = await promisify(execFile)(process.execPath, command);
+    const { status, outcome } = JSON.parse(stdout) as { status: string; outcome: { measures: { n: number }[] } };
+    expect(status).toBe('done');
+    expect(outcome.measures.map(({ n }) => n)).toEqual([5, 5]);
+  });
 
   it('leave when they are asked to, with nothing left taken', { timeout: 60_000 }, async () => {
     const alive = workers.filter(({ child }) => child.exitCode === null && child.signalCode === null);

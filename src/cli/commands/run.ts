@@ -24,6 +24,7 @@ interface Flags extends RunFlags {
   readonly dryRun?: boolean;
   readonly bar?: readonly string[];
   readonly params?: string;
+  readonly workers?: boolean;
 }
 
 /** Adds the command to the program. */
@@ -61,6 +62,7 @@ async function runCommand(id: string, args: readonly string[]): Promise<number> 
     .option('--power', 'say what a run of this size can show, and stop')
     .option('--expect <rate>', 'the rate that --power reckons with')
     .option('--dry-run', 'say what would be sent and where, and stop')
+    .option('--workers', 'hand it to the workers of a PostgreSQL store (fiducial worker), and wait')
     .option('--bar <bar...>', 'a bar that must hold, for example "attack success <= 5%"')
     .option('--seed <seed>', 'a number or a word')
     .addOption(new Option('--replicate <n>', 'another sample of the same run: 1, 2, ...'));
@@ -116,6 +118,13 @@ async function execute(
   const { signal, dispose } = interruptible();
   const line = progressLine();
   try {
+    if (flags.workers === true) {
+      const { runOnWorkers } = await import('../on-workers.ts');
+      const address = flags.store ?? session.config.store;
+      const pricesPath = flags.prices ?? session.config.prices;
+      const handing = { method, params, fillings, isDemo, options, address, pricesPath, signal };
+      return await reportResult(session.isJson, await runOnWorkers(session, handing), bars);
+    }
     const result = await runMethod(method, params, given, {
       ...options,
       signal,

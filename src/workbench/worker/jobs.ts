@@ -200,7 +200,14 @@ async function prepare(place: Place, migrate: () => Promise<void>): Promise<void
     while (!(await client.query<{ held: boolean }>(ask, ['fiducial jobs', place.jobsSchema])).rows[0]!.held) {
       await new Promise((resolve) => setTimeout(resolve, 100));
     }
-    await migrate();
+    // It prints to the standard output, which belongs to a command's result.
+    const print = console.log;
+    console.log = () => undefined;
+    try {
+      await migrate();
+    } finally {
+      console.log = print;
+    }
   } finally {
     await client.end();
   }

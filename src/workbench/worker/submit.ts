@@ -4,6 +4,7 @@
 import { FiducialError } from '../../core/errors.ts';
 import type { Json, Ref } from '../../core/values.ts';
 import type { AnyMethod, Dataset } from '../../methods/method.ts';
+import { createRedactor } from '../../models/redact.ts';
 import { openStore, type Run, type Store } from '../../store/index.ts';
 import { specOf } from '../identity.ts';
 import { type Filling, openGiven } from '../open-models.ts';
@@ -23,6 +24,8 @@ export interface SubmitOptions {
   readonly seed?: number | string;
   readonly replicate?: number;
   readonly shared?: SharedOptions;
+  /** The method's demonstration takes the place of `fillings`; each worker makes its models anew. */
+  readonly isDemo?: boolean;
 }
 
 export interface Submitted {
@@ -57,15 +60,15 @@ export async function submit(
   const place = placeOf(address);
   const shared = sharedOptions.parse(options.shared ?? {});
   const whole = parseParams(method, params);
-  const given = checkGiven(
-    method,
-    await openGiven(method, fillings, shared.aliases === undefined ? {} : { aliases: shared.aliases }),
-  );
-  const store = await openStore({ address });
+  const { isDemo = false } = options;
+  const aliases = shared.aliases === undefined ? {} : { aliases: shared.aliases };
+  const given = checkGiven(method, isDemo ? await method.demo.given() : await openGiven(method, fillings, aliases));
+  const redactor = createRedactor();
+  const store = await openStore({ address, redact: (text) => redactor.text(text) });
   try {
     const spec = specOf(method, whole, given, { seed: options.seed ?? 1, replicate: options.replicate });
     const { run } = await store.open(spec);
-    await keepRequest(run, method, given, { fillings });
+    await keepRequest(run, method, given, isDemo ? { isDemo } : { fillings });
     const jobs = await openJobs({ place, version: workVersion() });
     try {
       await handOver(jobs, run, shared);

@@ -37,6 +37,8 @@ export const sharedOptions = z.strictObject({
   cache: z.enum(['off', 'deterministic', 'always']).optional(),
   /** The content of a price file. */
   prices: z.json().optional(),
+  /** A judge's measured errors, as `Correction`. */
+  correction: z.json().optional(),
   /** Short names for model addresses. */
   aliases: z.record(z.string(), z.string()).optional(),
 });

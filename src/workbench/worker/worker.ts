@@ -8,6 +8,7 @@
 import { setMaxListeners } from 'node:events';
 import { FiducialError, isFiducialError } from '../../core/errors.ts';
 import type { Json } from '../../core/values.ts';
+import { createRedactor } from '../../models/redact.ts';
 import { canonicalJson, openStore, type Store } from '../../store/index.ts';
 import { openCallLog } from '../ports.ts';
 import { defaultConcurrency, type RunOptions } from '../world.ts';
@@ -44,7 +45,8 @@ export interface WorkerOptions {
 export async function work(options: WorkerOptions): Promise<void> {
   const { address, signal, say = () => undefined } = options;
   const place = placeOf(address);
-  const store = await openStore({ address });
+  const redactor = createRedactor();
+  const store = await openStore({ address, redact: (text) => redactor.text(text) });
   const jobsOptions: JobsOptions = { place, version: workVersion(), warn: patientWarnings(say) };
   const shared = await openShared(place);
   const jobs = await openJobs(jobsOptions);
