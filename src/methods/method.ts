@@ -243,6 +243,11 @@ export interface Context<N extends Needs> {
   ) => Promise<TrialSet>;
   /** Keeps bytes under a name; the reference opens them from anywhere. */
   readonly keep: (name: string, bytes: Uint8Array | string, type: string) => Promise<Ref>;
+  /**
+   * What a reference stands for: a transcript that a trial stored, a child's product. Its hash is checked, so what is
+   * read is what was written, on resume too. Throws `store.missing`, `store.purged` or `store.corrupt`.
+   */
+  readonly read: (ref: Ref) => Promise<Uint8Array>;
   /** Another method as a child run, with its own log under the same budget. */
   readonly call: <Q, M extends Needs>(
     method: Method<Q, M>,

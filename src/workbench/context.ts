@@ -182,6 +182,8 @@ export function openContext(parts: ContextParts): OpenContext {
       return await run.keep(name, typeof bytes === 'string' ? new TextEncoder().encode(bytes) : bytes, type);
     },
 
+    read: (ref) => world.store.artefacts.get(ref),
+
     async call<Q, M extends Needs>(method: Method<Q, M>, params: Q, given: Given<M>, key?: string): Promise<Outcome> {
       const name = claim('call', key ?? method.id);
       const seed = random.split('calls').split(name).key;

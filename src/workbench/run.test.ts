@@ -74,6 +74,27 @@ describe('steps, calls and trials', () => {
     expect(seen).toEqual([{ at: 0 }]);
   });
 
+  it('reads what a trial stored as its transcript, in the first run and when it is resumed', async () => {
+    const seen: string[] = [];
+    const control = new AbortController();
+    const reading = method(target, async ({ trials, read, signal }) => {
+      const set = await trials('all', ['a'], async (item, { transcript }) => ({
+        status: 'measured',
+        value: 1,
+        transcript: await transcript({ request: item, reply: 'said', turns: [1, 2] }),
+      }));
+      seen.push(new TextDecoder().decode(await read(set.observations[0]!.transcript!)));
+      if (seen.length === 1) control.abort();
+      signal.throwIfAborted();
+    });
+    const given = { target: counting() };
+    expect(await runMethod(reading, {}, given, { store, signal: control.signal })).toMatchObject({ status: 'stopped' });
+    expect(await runMethod(reading, {}, given, { store })).toMatchObject({ status: 'done' });
+    expect(seen.map((text) => JSON.parse(text) as unknown)).toEqual(
+      Array(2).fill({ request: 'a', reply: 'said', turns: [1, 2] }),
+    );
+  });
+
   it('refuses a key that is used twice', async () => {
     const twice = method(target, async ({ step }) => {
       await step('same', () => Promise.resolve(1));
