@@ -51,6 +51,26 @@ export { type Failure, endpointError, failureOf, statusError } from './failure.t
 export { type Capability, checkAsk, requireCapabilities } from './capabilities.ts';
 export { describeEgress, type Egress, isLoopback } from './egress.ts';
 export { wrap } from './wrap.ts';
+export {
+  type AskStep,
+  type Channel,
+  cutText,
+  type EventStep,
+  type GateReader,
+  type Guard,
+  guarded,
+  type Guarded,
+  type GuardedOptions,
+  guardHash,
+  type GuardVerdict,
+  keywordGuard,
+  type KeywordOptions,
+  type Rung,
+  rungOf,
+  type TextGate,
+  textGate,
+  type Watch,
+} from './guard/index.ts';
 export { newTrace, record, type RecordOptions } from './record.ts';
 export { cacheReplies, type CacheOptions } from './cache.ts';
 export { retry, type RetryOptions } from './retry.ts';
