@@ -21,6 +21,10 @@ export const commands: Readonly<Record<string, CommandEntry>> = {
   },
   labels: { about: "a run's questions out, people's labels in", load: () => import('./commands/labels.ts') },
   calibrate: { about: 'run a method on planted truths', load: () => import('./commands/calibrate.ts') },
+  report: {
+    about: 'write a report of stored runs: HTML, Markdown, JSON, JUnit, SARIF',
+    load: () => import('./commands/report.ts'),
+  },
   export: { about: 'write a run to a file', load: () => import('./commands/export.ts') },
   import: {
     about: 'read a run, an Inspect log or a promptfoo configuration',

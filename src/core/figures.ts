@@ -5,7 +5,7 @@
  */
 import { FiducialError, show } from './errors.ts';
 
-export type Figure = Plot | Matrix | Table;
+export type Figure = Plot | Matrix | Table | Graph;
 
 /** One axis. A `category` axis takes text, the others numbers. */
 export interface Axis {
@@ -65,9 +65,36 @@ export interface Table {
   readonly rows: readonly (readonly (string | number | null)[])[];
 }
 
+/** A node of a graph. */
+export interface GraphNode {
+  readonly id: string;
+  /** What kind of thing it is, in a word that stands above its text: `goal`, `strategy`, `feature`. */
+  readonly kind: string;
+  readonly text: string;
+  /** Goal Structuring Notation's outlines: goals are boxes, strategies slanted, solutions circles, contexts round. */
+  readonly shape: 'box' | 'slanted' | 'circle' | 'round';
+  /** Drawn in the outline's line: `open` is broken, `refuted` is broken and crossed. */
+  readonly state: 'holds' | 'open' | 'refuted';
+}
+
+/** Nodes and arrows from above to below. */
+export interface Graph {
+  readonly kind: 'graph';
+  readonly title: string;
+  readonly caption: string;
+  readonly nodes: readonly GraphNode[];
+  /** `isAside`: a context or an objection, drawn beside and broken instead of below. */
+  readonly edges: readonly {
+    readonly from: string;
+    readonly to: string;
+    readonly label?: string;
+    readonly isAside?: boolean;
+  }[];
+}
+
 /**
  * The figure itself, after checks that anything which draws it would need: finite numbers, matching sizes, text on
- * category axes only, no zero on a logarithmic one.
+ * category axes only, no zero on a logarithmic one, arrows between nodes that exist.
  *
  * @throws FiducialError `figures.bad-figure` that names the offending value.
  * @example
@@ -97,6 +124,7 @@ function faultOf(figure: Figure): string | undefined {
     }
     return undefined;
   }
+  if (figure.kind === 'graph') return faultOfGraph(figure);
   const rows: readonly (readonly unknown[])[] = figure.kind === 'matrix' ? figure.values : figure.rows;
   if (figure.kind === 'matrix' && rows.length !== figure.rows.length) {
     return `${rows.length} rows of values for ${figure.rows.length} names`;
@@ -108,6 +136,16 @@ function faultOf(figure: Figure): string | undefined {
     if (bad !== undefined) return `row ${i} holds ${show(bad)}`;
   }
   return undefined;
+}
+
+function faultOfGraph({ nodes, edges }: Graph): string | undefined {
+  const ids = new Set<string>();
+  for (const { id } of nodes) {
+    if (ids.has(id)) return `two nodes have the id ${show(id)}`;
+    ids.add(id);
+  }
+  const lost = edges.flatMap(({ from, to }) => [from, to]).find((end) => !ids.has(end));
+  return lost === undefined ? undefined : `an arrow points at ${show(lost)}, which is no node`;
 }
 
 function faultOfPoint(plot: Plot, point: Point): string | undefined {

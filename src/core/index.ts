@@ -2,7 +2,7 @@
 export { FiducialError, isFiducialError, nearestWord, show } from './errors.ts';
 export type { ErrorCode } from './errors.ts';
 export { checkedFigure } from './figures.ts';
-export type { Axis, Figure, Matrix, Plot, Point, Series, Table } from './figures.ts';
+export type { Axis, Figure, Graph, GraphNode, Matrix, Plot, Point, Series, Table } from './figures.ts';
 export { describeMeasure } from './measures.ts';
 export type { Evidence, Finding, Measure, Outcome, Severity } from './measures.ts';
 export { mean, pair, rate, tally } from './observations.ts';

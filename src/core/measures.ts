@@ -60,6 +60,8 @@ export interface Evidence {
 
 /** What a run of a method comes to. */
 export interface Outcome {
+  /** What it comes to, in sentences for somebody who reads nothing else. */
+  readonly summary?: readonly string[];
   readonly measures: readonly Measure[];
   readonly findings: readonly Finding[];
   /** Trained checkpoints, guards, probes by name; their references open as models. */

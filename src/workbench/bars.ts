@@ -6,6 +6,8 @@
  */
 import { FiducialError, nearestWord, show } from '../core/errors.ts';
 import type { Measure } from '../core/measures.ts';
+import type { Json } from '../core/values.ts';
+import type { Run } from '../store/store.ts';
 
 export interface Bar {
   readonly measure: string;
@@ -67,4 +69,14 @@ function percent(value: number, { unit }: Measure): string {
 export function exitCodeOf(results: readonly BarResult[]): 0 | 1 | 2 {
   if (results.some(({ verdict }) => verdict === 'not measured')) return 2;
   return results.every(({ verdict }) => verdict === 'held') ? 0 : 1;
+}
+
+/** Keeps the bars that a run is held to; the newest count. */
+export async function stateBars(run: Run, bars: readonly Bar[]): Promise<void> {
+  if (bars.length > 0) await run.append({ kind: 'bars', data: bars as unknown as Json });
+}
+
+/** The bars that a run is held to. */
+export async function readBars(run: Run): Promise<readonly Bar[]> {
+  return ((await run.events({ kinds: ['bars'] })).at(-1)?.data ?? []) as unknown as readonly Bar[];
 }

@@ -1,7 +1,7 @@
 /** The workbench's public names: run methods over a store, take figures again, compare, plan, hold to bars, calibrate. */
 export { describeSending, requireAuthorisation } from './authorise.ts';
 export type { Sending } from './authorise.ts';
-export { exitCodeOf, judgeBar, parseBar } from './bars.ts';
+export { exitCodeOf, judgeBar, parseBar, readBars, stateBars } from './bars.ts';
 export type { Bar, BarResult, BarVerdict } from './bars.ts';
 export { calibrate } from './calibrate.ts';
 export type { Calibrated } from './calibrate.ts';
@@ -27,6 +27,17 @@ export type { Filling, OpenOptions } from './open-models.ts';
 export { describePower, powerOf } from './power.ts';
 export type { Power } from './power.ts';
 export type { Progress } from './progress.ts';
+export {
+  collectReport,
+  figureSvg,
+  figureTable,
+  reportForms,
+  reportText,
+  standingOf,
+  verdictOf,
+  writeReport,
+} from './report/index.ts';
+export type { Report, ReportForm, ReportRun, Standing } from './report/index.ts';
 export { rescore } from './rescore.ts';
 export type { Rescored } from './rescore.ts';
 export { methodOf, resumeRun } from './resume.ts';

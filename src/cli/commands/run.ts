@@ -132,6 +132,8 @@ async function execute(
       request: isDemo ? { isDemo } : { fillings },
     });
     line.end();
+    const { stateBars } = await import('../../workbench/bars.ts');
+    await stateBars(result.run, bars);
     return await reportResult(session.isJson, result, bars);
   } finally {
     line.end();
