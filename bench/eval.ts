@@ -3,8 +3,9 @@
  *
  * Two settings. Over HTTP: 1,000 and 10,000 cases against a server of this machine that answers after 50 ms, at
  * concurrency 32, through the AI SDK; the bare loop calls `generateText` and keeps nothing. In process: a function that
- * answers after 50 ms and one that answers at once, 10,000 cases. Each leg is a process of its own, so that memory and
- * CPU are its own; the server is another. promptfoo runs the configuration of its echo provider at 50 ms.
+ * answers after 50 ms and one that answers at once, 10,000 cases. Each leg is a process of its own, compiled as the
+ * package is, so that memory and CPU are its own and not a transpiler's; the server is another. promptfoo runs the
+ * configuration of its echo provider at 50 ms.
  */
 import { spawn, spawnSync } from 'node:child_process';
 import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
@@ -15,7 +16,9 @@ import { FiducialError } from '../src/core/errors.ts';
 import type { Harness } from './harness.ts';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
-const leg = fileURLToPath(new URL('eval/leg.ts', import.meta.url));
+/** Inside node_modules, so that what it imports is found. */
+const compiled = join(root, 'node_modules', '.cache', 'bench-eval');
+const leg = join(compiled, 'bench', 'eval', 'leg.js');
 const serverFile = fileURLToPath(new URL('eval/server.ts', import.meta.url));
 
 /** What a leg says of itself when it ends. */
@@ -27,6 +30,7 @@ interface Said {
 }
 
 export async function run(harness: Harness): Promise<void> {
+  compileLegs();
   const server = await startServer();
   try {
     for (const cases of [1_000, 10_000]) {
@@ -42,6 +46,15 @@ export async function run(harness: Harness): Promise<void> {
   } finally {
     server.stop();
   }
+}
+
+/** The legs as JavaScript, by the compiler and options of `npm run build`. */
+function compileLegs(): void {
+  rmSync(compiled, { recursive: true, force: true });
+  const project = join(root, 'bench', 'eval', 'tsconfig.json');
+  const args = [join(root, 'node_modules', 'ts7', 'bin', 'tsc'), '-p', project];
+  const { status, stdout } = spawnSync(process.execPath, args, { encoding: 'utf8', cwd: root });
+  if (status !== 0) throw new FiducialError('bench.not-compiled', `The legs do not compile: ${stdout}`, '');
 }
 
 async function compareLegs(
@@ -77,7 +90,7 @@ async function compareLegs(
 function runLeg(kind: string, cases: number, url: string): Said {
   const folder = mkdtempSync(join(tmpdir(), 'fiducial-bench-eval-'));
   try {
-    const args = ['--import', 'tsx', leg, kind, String(cases), url, folder];
+    const args = [leg, kind, String(cases), url, folder];
     const { status, stdout, stderr } = spawnSync(process.execPath, args, { encoding: 'utf8', cwd: root });
     if (status !== 0) throw new FiducialError('bench.leg-failed', `${kind} ended with ${status}: ${stderr}`, '');
     return JSON.parse(stdout.trim().split('\n').at(-1)!) as Said;

@@ -7,24 +7,12 @@
  */
 import { FiducialError } from '../core/errors.ts';
 import type { Json } from '../core/values.ts';
+import type { ArtefactWrite } from './artefact-write.ts';
 import { type Connection, type Database, inChunks, insertRows, placeholders, type Value } from './database.ts';
 import { columnText, hexOf } from './json.ts';
 import { addTotals, measuredValue, noTotals, type Projection, project, type Totals } from './project.ts';
 import type { Lease, RunStatus, StoredEvent } from './store.ts';
 
-/** Bytes on their way in. `settle` puts a file at its place, under the write lock. */
-export interface ArtefactWrite {
-  readonly hex: string;
-  /** Null where they are a file. */
-  readonly bytes: Uint8Array | null;
-  readonly size: number;
-  readonly type: string;
-  readonly place: 'row' | 'file' | 'chunks';
-  readonly mentions: readonly string[];
-  /** The run whose transcript it is. */
-  readonly transcriptOf?: number;
-  readonly settle?: () => void;
-}
 export interface EventWrite {
   readonly run: number;
   readonly runId: string;
@@ -34,7 +22,9 @@ export interface EventWrite {
   readonly atMs: number;
   readonly lease?: Lease | undefined;
   /** Bytes that the event refers to, written in its transaction. */
-  readonly artefact?: ArtefactWrite | undefined;
+  readonly artefacts?: readonly ArtefactWrite[] | undefined;
+  /** How long the write may wait for others to share its transaction with. */
+  readonly patienceMs?: number | undefined;
 }
 export interface CacheWrite {
   readonly scope: string;
@@ -66,6 +56,7 @@ export class Committer {
   readonly #committed: () => void;
   #queue: Queued[] = [];
   #running: Promise<void> | undefined;
+  #patient: NodeJS.Timeout | undefined;
   #closed = false;
 
   constructor(database: Database, committed: () => void) {
@@ -75,7 +66,9 @@ export class Committer {
 
   async event(write: EventWrite): Promise<StoredEvent> {
     const text = JSON.stringify(write.data);
-    return (await this.#enqueue({ type: 'event', write, text }, text.length + (write.artefact?.bytes?.length ?? 0)))!;
+    let weight = text.length;
+    for (const { bytes } of write.artefacts ?? []) weight += bytes?.length ?? 0;
+    return (await this.#enqueue({ type: 'event', write, text }, weight, write.patienceMs))!;
   }
 
   async artefact(write: ArtefactWrite): Promise<void> {
@@ -89,10 +82,11 @@ export class Committer {
   /** Resolves when everything that was asked for so far is committed or was rejected. */
   async close(): Promise<void> {
     this.#closed = true;
+    this.#begin();
     await this.#running;
   }
 
-  #enqueue(write: Write, weight: number): Promise<StoredEvent | undefined> {
+  #enqueue(write: Write, weight: number, patienceMs = 0): Promise<StoredEvent | undefined> {
     if (this.#closed) {
       return Promise.reject(
         new FiducialError(
@@ -104,8 +98,15 @@ export class Committer {
     }
     return new Promise((resolve, reject) => {
       this.#queue.push({ write, weight, resolve, reject });
-      this.#running ??= this.#drain();
+      if (patienceMs === 0) this.#begin();
+      else if (this.#running === undefined) this.#patient ??= setTimeout(() => this.#begin(), patienceMs);
     });
+  }
+
+  #begin(): void {
+    clearTimeout(this.#patient);
+    this.#patient = undefined;
+    this.#running ??= this.#drain();
   }
 
   async #drain(): Promise<void> {
@@ -201,11 +202,12 @@ async function writeArtefacts(tx: Connection, writes: readonly Write[]): Promise
   const once = new Map<string, { readonly write: ArtefactWrite; readonly touchedAtMs: number }>();
   const transcripts: Reference[] = [];
   for (const item of writes) {
-    const write = item.type === 'artefact' ? item.write : item.type === 'event' ? item.write.artefact : undefined;
-    if (write === undefined) continue;
-    const isAlone = item.type === 'artefact' && write.transcriptOf === undefined;
-    once.set(write.hex, { write, touchedAtMs: Math.max(isAlone ? atMs : 0, once.get(write.hex)?.touchedAtMs ?? 0) });
-    if (write.transcriptOf !== undefined) transcripts.push([write.transcriptOf, write.hex, 'transcript']);
+    const own = item.type === 'artefact' ? [item.write] : item.type === 'event' ? (item.write.artefacts ?? []) : [];
+    for (const write of own) {
+      const isAlone = item.type === 'artefact' && write.transcriptOf === undefined;
+      once.set(write.hex, { write, touchedAtMs: Math.max(isAlone ? atMs : 0, once.get(write.hex)?.touchedAtMs ?? 0) });
+      if (write.transcriptOf !== undefined) transcripts.push([write.transcriptOf, write.hex, 'transcript']);
+    }
   }
   if (once.size === 0) return new Map();
   const all = [...once.values()];

@@ -9,7 +9,8 @@ import { FiducialError, nearestWord, show } from '../core/errors.ts';
 import type { Observation } from '../core/index.ts';
 import type { Json, Ref } from '../core/values.ts';
 import type { ArtefactStore } from './artefacts.ts';
-import type { ArtefactWrite, Committer } from './commit.ts';
+import type { ArtefactWrite } from './artefact-write.ts';
+import type { Committer } from './commit.ts';
 import type { Database } from './database.ts';
 import { canonicalJson, cleanJson, cleanName, hexOf, type Redact, sha256, toRef } from './json.ts';
 import {
@@ -35,6 +36,8 @@ import {
   type Lease,
   type NewEvent,
   type Page,
+  type PreparedTranscript,
+  type RecordTrialOptions,
   reservedKinds,
   type Run,
   type RunInfo,
@@ -98,7 +101,13 @@ export class StoredRun implements Run {
     return await this.#write(kind, event.key, event.data ?? null);
   }
 
-  async #write(kind: string, key: string | undefined, data: unknown, artefact?: ArtefactWrite): Promise<StoredEvent> {
+  async #write(
+    kind: string,
+    key: string | undefined,
+    data: unknown,
+    artefacts: readonly ArtefactWrite[] = [],
+    patienceMs?: number,
+  ): Promise<StoredEvent> {
     const { committer, redact, now } = this.#parts;
     return await committer.event({
       run: this.#number,
@@ -108,7 +117,8 @@ export class StoredRun implements Run {
       data: cleanJson(data, redact),
       atMs: now(),
       lease: this.#lease,
-      artefact,
+      artefacts,
+      patienceMs,
     });
   }
 
@@ -159,7 +169,7 @@ export class StoredRun implements Run {
   async recordCall(key: string, call: CallRecord): Promise<CallRecord> {
     const { request, reply, ...summary } = call;
     const body = await this.#parts.artefacts.prepareTranscript({ request, reply });
-    const event = await this.#write('call', key, { ...summary, body: body.ref }, body.write);
+    const event = await this.#write('call', key, { ...summary, body: body.ref }, [body.write]);
     if ((event.data as { readonly body?: unknown }).body !== body.ref) return await this.#callOf(event);
     // What replay will deliver must be delivered now too: with redaction, that is what was stored.
     return this.#parts.redact === undefined ? call : await this.#callOf(event);
@@ -193,7 +203,7 @@ export class StoredRun implements Run {
     const loop = cleanName('The loop', key, this.#parts.redact);
     const older = await this.#checkpointRow(loop);
     const { ref, write } = await this.#parts.artefacts.prepare(bytes, 'application/octet-stream');
-    await this.#write('checkpoint', undefined, { loop, step, ref, bytes: bytes.length }, write);
+    await this.#write('checkpoint', undefined, { loop, step, ref, bytes: bytes.length }, [write]);
     if (older !== undefined && older.ref !== hexOf(ref)) await this.#parts.dropReplaced(older.ref);
     return ref;
   }
@@ -208,7 +218,12 @@ export class StoredRun implements Run {
 
   // ---------------------------------------------------------------------------------------------------------- trials
 
-  async recordTrial(set: string, observation: Observation, layer = ''): Promise<Trial> {
+  async recordTrial(
+    set: string,
+    observation: Observation,
+    layer = '',
+    { transcripts = [], patienceMs }: RecordTrialOptions = {},
+  ): Promise<Trial> {
     checkObservation(observation);
     const { item, cluster, ...rest } = observation;
     const { redact } = this.#parts;
@@ -219,7 +234,13 @@ export class StoredRun implements Run {
       ...(cluster === undefined ? {} : { cluster: cleanName('The cluster', cluster, redact) }),
       ...rest,
     };
-    const event = await this.#write('trial', trialKey(data.set, data.item, data.layer ?? ''), data);
+    const event = await this.#write(
+      'trial',
+      trialKey(data.set, data.item, data.layer ?? ''),
+      data,
+      transcripts.map(({ write }) => write),
+      patienceMs,
+    );
     return { layer: '', ...(event.data as object), seq: event.seq } as Trial;
   }
 
@@ -276,7 +297,7 @@ export class StoredRun implements Run {
   async keep(name: string, bytes: Uint8Array, type: string): Promise<Ref> {
     const clean = cleanName('The name', name, this.#parts.redact);
     const { ref, write } = await this.#parts.artefacts.prepare(bytes, type);
-    await this.#write('kept', undefined, { name: clean, ref, type, bytes: bytes.length }, write);
+    await this.#write('kept', undefined, { name: clean, ref, type, bytes: bytes.length }, [write]);
     return ref;
   }
 
@@ -287,6 +308,10 @@ export class StoredRun implements Run {
       newest.set(kept.name, kept);
     }
     return [...newest.values()];
+  }
+
+  async prepareTranscript(transcript: Json): Promise<PreparedTranscript> {
+    return await this.#parts.artefacts.prepareTranscript(transcript, this.#number);
   }
 
   async keepTranscript(transcript: Json): Promise<Ref> {

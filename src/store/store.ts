@@ -8,6 +8,7 @@
  */
 import type { Observation } from '../core/index.ts';
 import type { Json, Ref } from '../core/values.ts';
+import type { ArtefactWrite } from './artefact-write.ts';
 
 export type ObservationStatus = Observation['status'];
 
@@ -231,6 +232,18 @@ export interface KeptArtefact {
   readonly bytes: number;
 }
 
+/** A transcript on its way: its address is known, its bytes are not stored yet. */
+export interface PreparedTranscript {
+  readonly ref: Ref;
+  readonly write: ArtefactWrite;
+}
+
+export interface RecordTrialOptions {
+  readonly transcripts?: readonly PreparedTranscript[];
+  /** How long the write may wait for others to share its transaction with. @default 0 */
+  readonly patienceMs?: number;
+}
+
 /**
  * One run. All writers resolve after the commit, and writes made in the same turn share one transaction, in the order
  * in which they were made. All throw `store.fenced` when this handle holds a lease that somebody else took over.
@@ -269,7 +282,7 @@ export interface Run {
   saveCheckpoint(key: string, step: number, bytes: Uint8Array): Promise<Ref>;
 
   /** Stores the observation of one item of a set once; returns the stored one. */
-  recordTrial(set: string, observation: Observation, layer?: string): Promise<Trial>;
+  recordTrial(set: string, observation: Observation, layer?: string, options?: RecordTrialOptions): Promise<Trial>;
   trial(set: string, item: string, layer?: string): Promise<Trial | undefined>;
   trials(query?: TrialQuery): Promise<Page<Trial>>;
   /** All trials of a query, page by page. */
@@ -284,6 +297,8 @@ export interface Run {
   /** Keeps bytes under a name in this run; a name can be kept again, the newest wins. */
   keep(name: string, bytes: Uint8Array, type: string): Promise<Ref>;
   kept(): Promise<readonly KeptArtefact[]>;
+  /** A transcript that is stored with the trial that it is handed to, in one transaction. */
+  prepareTranscript(transcript: Json): Promise<PreparedTranscript>;
   /** Stores a transcript (purgeable) and returns the ref to put into an observation. Needs no awaiting before that. */
   keepTranscript(transcript: Json): Promise<Ref>;
 

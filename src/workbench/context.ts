@@ -159,7 +159,6 @@ export function openContext(parts: ContextParts): OpenContext {
           concurrency: trialOptions?.concurrency ?? options.concurrency ?? defaultConcurrency,
           maxErrorShare,
           abort: world.abort,
-          scopeOf,
           onDone(done, errors, of, replayed) {
             if (isFirst) meter.skip(replayed);
             isFirst = false;

@@ -10,7 +10,7 @@ import { FiducialError, isFiducialError, show } from '../core/errors.ts';
 import type { Observation } from '../core/observations.ts';
 import type { Random } from '../core/random.ts';
 import type { Scope, Seen, TrialItem } from '../methods/method.ts';
-import type { Run } from '../store/store.ts';
+import type { PreparedTranscript, Run } from '../store/store.ts';
 import { observationOf } from './figures.ts';
 import { endsRun, Halt, haltOf } from './halt.ts';
 import { inFrame } from './scope.ts';
@@ -23,7 +23,6 @@ export interface TrialParts {
   readonly maxErrorShare: number;
   /** Ends the other trials when one of them ends the run. */
   readonly abort: (reason: Error) => void;
-  readonly scopeOf: (random: Random) => Scope;
   /** Called with trials done (replayed ones included), errors, and how many there are. */
   readonly onDone: (done: number, errors: number, of: number, replayed: number) => void;
 }
@@ -65,28 +64,55 @@ export async function runTrials<I extends TrialItem>(
     parts.abort(error);
   };
 
+  const failed = async (id: string, error: unknown): Promise<void> => {
+    const halt = haltOf(error, signal);
+    if (halt?.status === 'waiting') {
+      waiting ??= halt;
+      return;
+    }
+    if (halt !== undefined) return end(halt);
+    if (signal.aborted) return;
+    if (endsRun(error)) return end(asError(error));
+    errors.set(id, causeOf(error));
+    await run.append({ kind: 'trial.failed', data: { set: key, item: id, why: causeOf(error) } });
+    if (errors.size > mostErrors) end(tooManyErrors(key, errors, list.length, parts.maxErrorShare));
+  };
+
+  const store = async (observation: Observation, transcripts: readonly PreparedTranscript[]): Promise<void> => {
+    const id = observation.item;
+    try {
+      const stored = await run.recordTrial(key, observation, '', { transcripts, patienceMs: recordPatienceMs });
+      found.set(id, observationOf(stored));
+    } catch (error) {
+      await failed(id, error);
+    }
+    parts.onDone(found.size + errors.size, errors.size, list.length, replayed);
+  };
+
+  // A worker goes on with its next item while the last one's observation is being written.
+  const storing = new Set<Promise<void>>();
   const one = async (item: I): Promise<void> => {
     const id = idOf(item);
     const cluster = typeof item === 'string' ? undefined : item.cluster;
-    const place = { item: id, ...(cluster === undefined ? {} : { cluster }) };
+    const transcripts: PreparedTranscript[] = [];
+    const scope: Scope = {
+      random: random.split(id),
+      async transcript(record) {
+        const prepared = await run.prepareTranscript(record);
+        transcripts.push(prepared);
+        return prepared.ref;
+      },
+    };
     try {
-      const own = random.split(id);
-      const seen = await inFrame(`trial/${key}/${id}`, () => body(item, parts.scopeOf(own)));
-      found.set(id, observationOf(await run.recordTrial(key, { ...place, ...checkedSeen(key, id, seen) })));
+      const seen = checkedSeen(key, id, await inFrame(`trial/${key}/${id}`, () => body(item, scope)));
+      const stored = store({ item: id, ...(cluster === undefined ? {} : { cluster }), ...seen }, transcripts);
+      storing.add(stored);
+      void stored.catch((error: unknown) => end(asError(error))).finally(() => storing.delete(stored));
     } catch (error) {
-      const halt = haltOf(error, signal);
-      if (halt?.status === 'waiting') {
-        waiting ??= halt;
-        return;
-      }
-      if (halt !== undefined) return end(halt);
-      if (signal.aborted) return;
-      if (endsRun(error)) return end(asError(error));
-      errors.set(id, causeOf(error));
-      await run.append({ kind: 'trial.failed', data: { set: key, item: id, why: causeOf(error) } });
-      if (errors.size > mostErrors) end(tooManyErrors(key, errors, list.length, parts.maxErrorShare));
+      await failed(id, error);
+      parts.onDone(found.size + errors.size, errors.size, list.length, replayed);
     }
-    parts.onDone(found.size + errors.size, errors.size, list.length, replayed);
+    if (storing.size >= 4 * parts.concurrency) await Promise.race(storing);
   };
 
   parts.onDone(found.size, 0, list.length, replayed);
@@ -95,6 +121,7 @@ export async function runTrials<I extends TrialItem>(
     while (!signal.aborted && next < pending.length) await one(pending[next++]!);
   };
   await Promise.all(Array.from({ length: Math.min(parts.concurrency, pending.length) }, worker));
+  await Promise.all(storing);
   if (fatal !== undefined) throw fatal;
   if (signal.aborted) throw haltOf(undefined, signal) ?? asError(signal.reason);
   if (waiting !== undefined) throw waiting;
@@ -115,6 +142,9 @@ export async function runTrials<I extends TrialItem>(
   );
   return ids.map((id) => found.get(id)!);
 }
+
+/** Long enough that observations share the transactions of the calls of other trials. */
+const recordPatienceMs = 10;
 
 export function idOf(item: TrialItem): string {
   return typeof item === 'string' ? item : item.id;
