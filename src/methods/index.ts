@@ -2,5 +2,6 @@
 import { judgeMethod } from './evaluate/judge.ts';
 import type { AnyMethod } from './method.ts';
 import { bestOfN } from './redteam/best-of-n.ts';
+import { templates } from './redteam/templates.ts';
 
-export const catalogue: readonly AnyMethod[] = [bestOfN, judgeMethod];
+export const catalogue: readonly AnyMethod[] = [bestOfN, templates, judgeMethod];

@@ -1,0 +1,20 @@
+/** What attacks share: rows, exchanges, protocol, judges of a search, records, templates, planted targets. */
+export { attackerRole, brief, goalParts } from './briefing.ts';
+export type { Briefed } from './briefing.ts';
+export { codes } from './codes.ts';
+export type { Code } from './codes.ts';
+export { askTarget, assistant, gradeReplies, isBlocked, user } from './exchange.ts';
+export type { Turn } from './exchange.ts';
+export { familyNames, openFamilies, slot, wrapOf } from './families.ts';
+export type { Family, Wrap } from './families.ts';
+export { highestScore, openPanel } from './panel.ts';
+export type { Panel } from './panel.ts';
+export { canary, planted, talkKinds } from './planted.ts';
+export type { Planted, TalkKind, Weakness } from './planted.ts';
+export { objectsIn, proposalIn, propose } from './proposal.ts';
+export type { Proposal, Proposed } from './proposal.ts';
+export { anyBreach, breachFindings, costCurve, queriesMeasure, readRecords, reproducer } from './record.ts';
+export type { AttackRecord, CostSeries, Read, Reproducer } from './record.ts';
+export { attackerParams, requestRow, requestWords, targetParams } from './requests.ts';
+export type { AttackerSettings, RequestRow, TargetSettings } from './requests.ts';
+export { templateAttacker } from './template-attacker.ts';
