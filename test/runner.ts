@@ -9,6 +9,7 @@ import { afterAll, beforeAll } from 'vitest';
 import type { Outcome } from '../src/core/index.ts';
 import type { Given, Method, Needs } from '../src/methods/method.ts';
 import { openStore, type Run, type Store } from '../src/store/index.ts';
+import { rescore, type Rescored } from '../src/workbench/rescore.ts';
 import { runMethod, type RunOptions, type RunResult } from '../src/workbench/run.ts';
 
 export interface TestRunner {
@@ -26,6 +27,8 @@ export interface TestRunner {
     given: Given<N>,
     options?: Omit<RunOptions, 'store'>,
   ): Promise<Outcome & { readonly run: Run }>;
+  /** A finished run read again by a judge that needs no model. */
+  rescore(run: Run, verdict: string): Promise<Rescored>;
 }
 
 /**
@@ -50,6 +53,7 @@ export function testRunner(): TestRunner {
     get store() {
       return store;
     },
+    rescore: (run, verdict) => rescore(run, verdict, undefined, { store }),
     run: (method, params, given, options) => runMethod(method, params, given, { ...options, store }),
     async outcome(method, params, given, options) {
       const result = await runMethod(method, params, given, { ...options, store });

@@ -4,7 +4,6 @@ import { testRunner } from '../../../test/runner.ts';
 import { random } from '../../core/random.ts';
 import { planted } from '../../kit/attack/index.ts';
 import { functionModel } from '../../models/providers/function.ts';
-import { rescore } from '../../workbench/rescore.ts';
 import { dataOf } from '../method.ts';
 import { templates } from './templates.ts';
 
@@ -83,7 +82,7 @@ describe('templates', () => {
     const given = { target, requests: dataOf('two', rows), ...none };
     const first = await runner.outcome(templates, { verdict, families: ['logic'] }, given);
     expect(first.measures[0]).toMatchObject({ value: 0 });
-    const again = await rescore(first.run, 'contains:errand a', undefined, { store: runner.store });
+    const again = await runner.rescore(first.run, 'contains:errand a');
     expect(again.measures.map(({ name, value }) => [name, value])).toEqual([
       ['attack success', 0.5],
       ['attack success, put plainly', 0.5],
