@@ -9,8 +9,14 @@ export function register(program: Command): void {
     .description('list the methods, or show one')
     .argument('[method]', 'a method, or a family')
     .option('--json', 'print one JSON value')
-    .action(async (id: string | undefined, flags: { readonly json?: boolean }) => {
+    .option('--hashes', "print the hash of each method's code")
+    .action(async (id: string | undefined, flags: { readonly json?: boolean; readonly hashes?: boolean }) => {
       const { catalogue } = await import('../../methods/index.ts');
+      if (flags.hashes === true) {
+        const { codeHash } = await import('../../workbench/identity.ts');
+        print(true, Object.fromEntries(catalogue.map((method) => [method.id, codeHash(method)])), () => []);
+        return;
+      }
       const { columns } = await import('../columns.ts');
       const isFamily = catalogue.some((each) => each.id.startsWith(`${id ?? ''}/`));
       if (id === undefined || isFamily) {

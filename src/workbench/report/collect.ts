@@ -11,7 +11,7 @@ import { isFiducialError } from '../../core/errors.ts';
 import type { Run, RunInfo, Store } from '../../store/store.ts';
 import { type BarResult, judgeBar, readBars } from '../bars.ts';
 import { readOutcome } from '../figures.ts';
-import { type CalibrationNote, calibrationOf } from './instruments.ts';
+import { type CalibrationNote, calibrationOf } from '../kept-calibrations.ts';
 
 /** Observations that carry no value, by cause. */
 export interface Cause {

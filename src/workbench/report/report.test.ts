@@ -13,6 +13,7 @@ import { bestOfN } from '../../methods/redteam/best-of-n.ts';
 import { functionModel } from '../../models/index.ts';
 import { collect } from '../../models/reply.ts';
 import { parseBar, stateBars } from '../bars.ts';
+import { writeCalibration } from '../kept-calibrations.ts';
 import { collectReport, type Report, reportText, standingOf, verdictOf, writeReport } from './index.ts';
 import { fenced, plain } from './markdown.ts';
 import { wellFormed } from './well-formed.ts';
@@ -172,6 +173,35 @@ describe('what it says', () => {
     expect(reportText({ format: 'fiducial-report', version: 1, runs }, 'html')).toContain(
       'Not calibrated: no calibration of this method is kept.',
     );
+  });
+
+  it('quotes a calibration of that very code, and says so where it was made at other code', async () => {
+    const { runs } = await reportOf(['good a', 'bad f2']);
+    const { id, spec } = runs[0]!.info;
+    const folder = mkdtempSync(join(tmpdir(), 'fiducial-report-'));
+    try {
+      const share = { better: 'up', unit: 'share', confidence: 0.95, value: 0.9, low: 0.7, high: 0.97, n: 20 } as const;
+      const kept = {
+        format: 'fiducial-calibration',
+        method: 'evaluate/shout',
+        kind: 'finder',
+        seed: 1,
+        organisms: 'o',
+        measures: [{ name: 'sensitivity', ...share }],
+        cases: [{ name: 'a', truth: 'present', reads: 'present', organism: 'o' }],
+      } as const;
+      const words = async (code: string): Promise<string> => {
+        writeCalibration({ ...kept, measures: [...kept.measures], cases: [...kept.cases], code }, folder);
+        const read = await collectReport(runner.store, [await runner.store.run(id)], { calibrations: folder });
+        return reportText(read, 'html');
+      };
+      expect(await words(spec.hashes.code)).toContain(
+        'Calibrated on 1 cases with a planted truth: sensitivity 90.0 % (70.0 to 97.0 %, n = 20).',
+      );
+      expect(await words('other')).toContain('Not calibrated at this version of its code. An earlier version');
+    } finally {
+      rmSync(folder, { recursive: true });
+    }
   });
 
   it('says of a run that did not end that it did not', async () => {

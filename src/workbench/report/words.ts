@@ -3,7 +3,7 @@ import type { Finding, Measure, Severity } from '../../core/measures.ts';
 import type { Json } from '../../core/values.ts';
 import type { BarResult } from '../bars.ts';
 import { everyRun, type Report, type ReportRun } from './collect.ts';
-import type { CalibrationNote } from './instruments.ts';
+import type { CalibrationNote } from '../kept-calibrations.ts';
 
 export type Standing = 'held' | 'fell short' | 'not shown' | 'not measured' | 'no bar' | 'not ended';
 

@@ -4,10 +4,11 @@
  * A calibration is a file, `calibrations/<family>/<method>.json`, made by `fiducial calibrate <method> --save`. It holds
  * the hash of the method's code: a finding made by other code is not covered by it, and the report says so.
  */
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { pathToFileURL } from 'node:url';
 import { z } from 'zod';
-import { FiducialError, show } from '../../core/errors.ts';
-import type { Measure } from '../../core/measures.ts';
+import { FiducialError, show } from '../core/errors.ts';
+import type { Measure } from '../core/measures.ts';
 
 const measure = z.looseObject({
   name: z.string(),
@@ -25,7 +26,7 @@ export const keptCalibration = z.strictObject({
   method: z.string(),
   /** Hash of the method's code, with what it imports of methods, kit and lab. */
   code: z.string(),
-  kind: z.enum(['finder', 'treatment', 'prover', 'judge']),
+  kind: z.enum(['finder', 'treatment', 'prover']),
   seed: z.union([z.string(), z.number()]),
   /** Hash over the organisms: parameters, models, weights and data of every case. */
   organisms: z.string(),
@@ -50,11 +51,11 @@ export type CalibrationNote =
   | { readonly state: 'none' };
 
 /** Where the package keeps its calibrations; beside `src` and beside `dist`. */
-export const shippedCalibrations = new URL('../../../calibrations/', import.meta.url);
+export const shippedCalibrations = new URL('../../calibrations/', import.meta.url);
 
 /** The file of a method's calibration. */
 export function calibrationFile(method: string, folder: string | URL = shippedCalibrations): URL {
-  const base = typeof folder === 'string' ? new URL(`file://${folder.replace(/\/?$/, '/')}`) : folder;
+  const base = typeof folder === 'string' ? pathToFileURL(`${folder}/`) : folder;
   return new URL(`${method}.json`, base);
 }
 
@@ -81,4 +82,12 @@ export function calibrationOf(method: string, code: string, folder?: string | UR
   if (kept === undefined) return { state: 'none' };
   const measures = kept.measures as readonly Measure[];
   return { state: kept.code === code ? 'calibrated' : 'stale', measures, cases: kept.cases.length };
+}
+
+/** Writes a calibration where the package, or a folder, keeps them. @returns the file */
+export function writeCalibration(kept: KeptCalibration, folder?: string | URL): URL {
+  const file = calibrationFile(kept.method, folder);
+  mkdirSync(new URL('./', file), { recursive: true });
+  writeFileSync(file, `${JSON.stringify(kept, undefined, 2)}\n`);
+  return file;
 }
