@@ -120,7 +120,8 @@ function scaleOf(config: JsonObject, module: string, rank: number): number {
   return config['use_rslora'] === true ? alpha / Math.sqrt(rank) : alpha / rank;
 }
 
-function inputOutput(network: Network, shape: readonly number[], weight: string): [number, number] {
+/** Inputs and outputs of a weight, however it lies in the file. */
+export function inputOutput(network: Network, shape: readonly number[], weight: string): [number, number] {
   const { weightLayout, tokens } = network.description;
   const [first, second] = shape as [number, number];
   return weightLayout === 'in-out' && weight !== tokens && weight !== network.description.unembedding.weight

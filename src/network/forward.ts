@@ -15,6 +15,7 @@ import {
   div,
   einsum,
   embedding,
+  equal,
   expandDims,
   gelu,
   greaterOrEqual,
@@ -64,7 +65,15 @@ export interface ForwardInputs {
   readonly positions: Tensor;
   /** Earlier tokens: `lengths` int32 [batch]; keys and values a layer [batch, keyHeads, slots, headWidth]. */
   readonly past?: { readonly lengths: Tensor; readonly keys: readonly Tensor[]; readonly values: readonly Tensor[] };
-  /** Give logits only at these int32 [batch, count] indices along time: saves the unembedding of the others. */
+  /**
+   * Which text a token belongs to, int32 [batch, time], where several lie in one row: each sees its own text alone, and
+   * `positions` begin anew with every text. Not together with `past`.
+   */
+  readonly texts?: Tensor;
+  /**
+   * Give logits only at these int32 indices, which saves the unembedding of the others: [batch, count] along time, or
+   * [count] in the batch laid flat, row after row; then `logits` and `final` have no axis of the batch.
+   */
   readonly logitsAt?: Tensor;
 }
 
@@ -85,9 +94,9 @@ export interface ForwardOptions {
 }
 
 export interface ForwardResult {
-  /** [batch, time or count, vocabulary]; undefined with `withoutLogits`. */
+  /** [batch, time or count, vocabulary], or [count, vocabulary]; undefined with `withoutLogits`. */
   readonly logits: Tensor | undefined;
-  /** The stream after the final norm [batch, time or count, width]. */
+  /** The stream after the final norm [batch, time or count, width], or [count, width]. */
   readonly final: Tensor;
   /** New keys (rotated) and values a layer [batch, keyHeads, time, headWidth]. */
   readonly keys: readonly Tensor[];
@@ -134,7 +143,8 @@ class Pass {
     }
     const around = this.#options.aroundBlock ?? ((run) => run);
     for (let layer = 0; layer < d.layers; layer++) stream = around((x) => this.#block(layer, x))(stream);
-    if (logitsAt !== undefined) {
+    if (logitsAt?.rank === 1) stream = embedding(reshape(stream, [-1, d.width]), logitsAt);
+    else if (logitsAt !== undefined) {
       const index = expandDims(logitsAt, 2); // [batch, count, 1]
       stream = takeAlongAxis(stream, repeatLast(index, d.width), 1);
     }
@@ -301,6 +311,14 @@ class Pass {
     return transpose(this.#tap.apply(site, transpose(rotated, [0, 2, 1, 3])), [0, 2, 1, 3]);
   }
 
+  /** Whether query and key are of one text [batch, 1, time, time]; undefined where rows hold one text each. */
+  #isSameText(): Tensor | undefined {
+    const { texts } = this.#inputs;
+    if (texts === undefined) return undefined;
+    const [batch, time] = texts.shape as [number, number];
+    return equal(reshape(texts, [batch, 1, time, 1]), reshape(texts, [batch, 1, 1, time]));
+  }
+
   /** Additive [batch, 1, time, past + time]: 0 where a token may look, {@link MASKED} elsewhere. */
   #mask(window: number | undefined): Tensor {
     const known = this.#masks.get(window);
@@ -313,7 +331,8 @@ class Pass {
       window === undefined ? undefined : less(sub(queryAt, at), window);
     const both = (a: Tensor, b: Tensor | undefined): Tensor => (b === undefined ? a : and(a, b));
     const additive = (isSeen: Tensor): Tensor => where(isSeen, fill([], 0), fill([], MASKED));
-    const own = additive(both(and(lessOrEqual(keyAt, queryAt), greaterOrEqual(keyAt, 0)), isNear(keyAt)));
+    const isEarlier = and(lessOrEqual(keyAt, queryAt), greaterOrEqual(keyAt, 0));
+    const own = additive(both(both(isEarlier, this.#isSameText()), isNear(keyAt)));
     let mask = own;
     if (past !== undefined) {
       const slots = past.keys[0]!.shape[2]!;
