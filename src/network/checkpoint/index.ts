@@ -4,7 +4,9 @@ export { DTYPE_BYTES, type Dtype, type TensorEntry } from './header.ts';
 export {
   openSafetensors,
   readFloat32,
+  readSafetensorsBytes,
   readTensor,
+  safetensorsBytes,
   writeSafetensors,
   type SafetensorsFile,
   type TensorToWrite,

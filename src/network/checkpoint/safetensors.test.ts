@@ -4,7 +4,15 @@ import { join } from 'node:path';
 import * as fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { FiducialError } from '../../core/errors.ts';
-import { openSafetensors, readFloat32, readTensor, writeSafetensors, type TensorToWrite } from './safetensors.ts';
+import {
+  openSafetensors,
+  readFloat32,
+  readSafetensorsBytes,
+  readTensor,
+  safetensorsBytes,
+  writeSafetensors,
+  type TensorToWrite,
+} from './safetensors.ts';
 
 let folder = '';
 beforeAll(async () => {
@@ -35,6 +43,30 @@ async function refusal(bytes: Uint8Array): Promise<FiducialError> {
 
 const entry = (dtype: string, shape: unknown, offsets: unknown): string =>
   JSON.stringify({ dtype, shape, data_offsets: offsets });
+
+describe('in memory', () => {
+  const tensors: TensorToWrite[] = [
+    { name: 'b', dtype: 'F32', shape: [2], data: Float32Array.of(1, -2) },
+    { name: 'a', dtype: 'F32', shape: [1, 3], data: Float32Array.of(3, 4, 5) },
+  ];
+  test('the bytes are those of the file, and are read back', async () => {
+    const path = join(folder, 'same.safetensors');
+    await writeSafetensors(path, tensors, { note: 'x' });
+    const bytes = await safetensorsBytes(tensors, { note: 'x' });
+    expect(Buffer.from(bytes).equals(await readFile(path))).toBe(true);
+    const { tensors: read, metadata } = readSafetensorsBytes(bytes);
+    expect(metadata).toEqual({ note: 'x' });
+    expect(read.get('a')).toEqual({ shape: [1, 3], data: Float32Array.of(3, 4, 5) });
+    expect(read.get('b')).toEqual({ shape: [2], data: Float32Array.of(1, -2) });
+  });
+  test('cut short or of another type, it is refused', async () => {
+    const bytes = await safetensorsBytes(tensors);
+    expect(() => readSafetensorsBytes(bytes.subarray(0, 6))).toThrow(FiducialError);
+    expect(() => readSafetensorsBytes(bytes.subarray(0, bytes.length - 4))).toThrow(FiducialError);
+    const ids = await safetensorsBytes([{ name: 'i', dtype: 'I32', shape: [1], data: Int32Array.of(1) }]);
+    expect(() => readSafetensorsBytes(ids)).toThrow(/I32/);
+  });
+});
 
 describe('safetensors', () => {
   test('what is written is read back, every type and place', async () => {

@@ -126,9 +126,7 @@ export async function writeSafetensors(
   tensors: readonly TensorToWrite[],
   metadata: Readonly<Record<string, string>> = { format: 'pt' },
 ): Promise<void> {
-  const ordered = tensors.toSorted(
-    (a, b) => DTYPE_BYTES[b.dtype] - DTYPE_BYTES[a.dtype] || (a.name < b.name ? -1 : a.name > b.name ? 1 : 0),
-  );
+  const ordered = inFileOrder(tensors);
   const header = makeHeader(path, ordered, metadata);
   const temporary = join(dirname(path), `.${basename(path)}.${randomUUID()}.tmp`);
   try {
@@ -150,6 +148,66 @@ export async function writeSafetensors(
     throw error;
   }
 }
+
+/**
+ * The same file in memory, for values that are kept by their content.
+ *
+ * @throws FiducialError as {@link writeSafetensors}
+ * @example const bytes = await safetensorsBytes([{ name: 'w', dtype: 'F32', shape: [2], data: Float32Array.of(1, 2) }]);
+ */
+export async function safetensorsBytes(
+  tensors: readonly TensorToWrite[],
+  metadata: Readonly<Record<string, string>> = { format: 'pt' },
+): Promise<Uint8Array<ArrayBuffer>> {
+  const what = 'safetensors in memory';
+  const ordered = inFileOrder(tensors);
+  const header = makeHeader(what, ordered, metadata);
+  const whole = new Uint8Array(header.length + ordered.reduce((total, one) => total + tensorBytes(one), 0));
+  whole.set(header);
+  let at = header.length;
+  for (const tensor of ordered) {
+    const bytes = bytesToWrite(what, tensor, typeof tensor.data === 'function' ? await tensor.data() : tensor.data);
+    whole.set(bytes, at);
+    at += bytes.length;
+  }
+  return whole;
+}
+
+/**
+ * Float32 tensors of a safetensors file in memory, copied out of it.
+ *
+ * @throws FiducialError those of {@link openSafetensors}; `checkpoint.dtype` for tensors that are not F32
+ */
+export function readSafetensorsBytes(bytes: Uint8Array): {
+  readonly tensors: ReadonlyMap<
+    string,
+    { readonly shape: readonly number[]; readonly data: Float32Array<ArrayBuffer> }
+  >;
+  readonly metadata: Readonly<Record<string, string>>;
+} {
+  const what = 'safetensors in memory';
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  const headerBytes = bytes.length < 8 ? Infinity : Number(view.getBigUint64(0, true));
+  if (headerBytes > MAX_HEADER_BYTES || 8 + headerBytes > bytes.length) {
+    throw truncated(what, `${bytes.length} bytes are too few for their header`);
+  }
+  const dataStart = 8 + headerBytes;
+  const text = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes.subarray(8, dataStart));
+  const { tensors, metadata } = parseHeader(text, what, dataStart, bytes.length);
+  const read = [...tensors].map(([name, { dtype, shape, byteOffset, byteLength }]) => {
+    if (dtype !== 'F32') {
+      throw new FiducialError('checkpoint.dtype', `${what}: ${show(name)} is ${dtype}`, 'Write it as F32.');
+    }
+    return [name, { shape, data: new Float32Array(bytes.slice(byteOffset, byteOffset + byteLength).buffer) }] as const;
+  });
+  return { tensors: new Map(read), metadata };
+}
+
+/** The reference's order: largest element first, then by name, which keeps each tensor aligned. */
+const inFileOrder = (tensors: readonly TensorToWrite[]): TensorToWrite[] =>
+  tensors.toSorted(
+    (a, b) => DTYPE_BYTES[b.dtype] - DTYPE_BYTES[a.dtype] || (a.name < b.name ? -1 : a.name > b.name ? 1 : 0),
+  );
 
 /** Bytes that `tensor` takes in a file. */
 export function tensorBytes(tensor: Pick<TensorToWrite, 'name' | 'dtype' | 'shape'>): number {
