@@ -73,8 +73,8 @@ export interface GraphNode {
   readonly text: string;
   /** Goal Structuring Notation's outlines: goals are boxes, strategies slanted, solutions circles, contexts round. */
   readonly shape: 'box' | 'slanted' | 'circle' | 'round';
-  /** Drawn in the outline's line: `open` is broken, `refuted` is broken and crossed. */
-  readonly state: 'holds' | 'open' | 'refuted';
+  /** Drawn in the outline's line: `open` is broken, `refuted` is broken and crossed. Absent where nothing is claimed. */
+  readonly state?: 'holds' | 'open' | 'refuted';
 }
 
 /** Nodes and arrows from above to below. */

@@ -1,4 +1,6 @@
 /** The public names of the bottom layer: values, errors, randomness, observations, measures, figures, statistics. */
+export { exitCodeOf, judgeBar, parseBar } from './bars.ts';
+export type { Bar, BarResult, BarVerdict } from './bars.ts';
 export { FiducialError, isFiducialError, nearestWord, show } from './errors.ts';
 export type { ErrorCode } from './errors.ts';
 export { checkedFigure } from './figures.ts';

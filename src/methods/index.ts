@@ -1,8 +1,9 @@
 /** The catalogue: one line a method, in the order in which lists show them. */
+import { safetyCase } from './decide/safety-case.ts';
 import { judgeMethod } from './evaluate/judge.ts';
 import { superposition } from './interpret/superposition.ts';
 import type { AnyMethod } from './method.ts';
 import { bestOfN } from './redteam/best-of-n.ts';
 import { templates } from './redteam/templates.ts';
 
-export const catalogue: readonly AnyMethod[] = [bestOfN, templates, judgeMethod, superposition];
+export const catalogue: readonly AnyMethod[] = [bestOfN, templates, judgeMethod, superposition, safetyCase];

@@ -130,9 +130,9 @@ function drawNode({ node, x, y }: Placed): Markup[] {
     fill: '#fff',
     stroke: '#111',
     'stroke-width': node.state === 'holds' ? 2 : 1.4,
-    'stroke-dasharray': node.state === 'holds' ? undefined : '6 4',
+    'stroke-dasharray': node.state === 'open' || node.state === 'refuted' ? '6 4' : undefined,
   };
-  const tip = element('title', {}, `${node.kind}: ${node.text} (${stateWords[node.state]})`);
+  const tip = element('title', {}, `${headOf(node)}: ${node.text}`);
   const shape = {
     box: element('rect', { x: px(x), y: px(y), width, height, ...outline }, tip),
     round: element('rect', { x: px(x), y: px(y), width, height, rx: 26, ...outline }, tip),
@@ -156,7 +156,7 @@ function drawNode({ node, x, y }: Placed): Markup[] {
     element(
       'text',
       { ...centred, y: px(first - 3), 'font-size': 9.5, 'font-weight': 'bold', fill: '#111' },
-      cut(`${node.kind} · ${stateWords[node.state]}`, inner, 9.5),
+      cut(headOf(node), inner, 9.5),
     ),
     ...lines.map((line, i) =>
       element('text', { ...centred, y: px(first + 10 + i * 13), 'font-size': 10.5, fill: '#111' }, line),
@@ -173,4 +173,6 @@ function drawNode({ node, x, y }: Placed): Markup[] {
   ];
 }
 
-const stateWords = { holds: 'holds', open: 'open', refuted: 'refuted' } as const;
+function headOf({ kind, state }: GraphNode): string {
+  return state === undefined ? kind : `${kind} · ${state}`;
+}

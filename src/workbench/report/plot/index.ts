@@ -79,7 +79,7 @@ export function figureTable(figure: Figure): FigureTable {
       rows: figure.nodes.map((node) => [
         node.kind,
         node.text,
-        node.state,
+        node.state ?? '',
         figure.edges
           .filter(({ from }) => from === node.id)
           .map(({ to, label }) => (label === undefined ? textOf.get(to)! : `${label}: ${textOf.get(to)!}`))
