@@ -174,8 +174,15 @@ export async function saveAdapter(
     readonly rank: number;
     readonly alpha: number;
   },
-  options: { readonly base: string; readonly isInOut?: boolean; readonly overwrite?: boolean },
+  options: {
+    readonly base: string;
+    readonly isInOut?: boolean;
+    readonly overwrite?: boolean;
+    /** @default F32 */
+    readonly dtype?: 'F32' | 'F16';
+  },
 ): Promise<void> {
+  const dtype = options.dtype ?? 'F32';
   const modules = new Set(
     [...adapter.changes.keys()].map((name) =>
       name
@@ -187,8 +194,8 @@ export async function saveAdapter(
   const tensors = [...adapter.changes].flatMap(([name, { a, b }]) => {
     const module = `base_model.model.${name.replace(/\.weight$/, '')}`;
     return [
-      { name: `${module}.lora_A.weight`, dtype: 'F32' as const, shape: a.shape, data: a.data as Float32Array },
-      { name: `${module}.lora_B.weight`, dtype: 'F32' as const, shape: b.shape, data: b.data as Float32Array },
+      { name: `${module}.lora_A.weight`, dtype, shape: a.shape, data: a.data as Float32Array },
+      { name: `${module}.lora_B.weight`, dtype, shape: b.shape, data: b.data as Float32Array },
     ];
   });
   const config = {

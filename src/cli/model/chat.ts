@@ -3,8 +3,8 @@
  * reply at once. Reasoning is shown dim where there are colours. Also reads its lines from a pipe.
  */
 import { createInterface } from 'node:readline';
-import type { Message } from '../../models/index.ts';
-import { openModelInWorker, type WorkerModel } from '../../models/open/index.ts';
+import type { Message, Model } from '../../models/index.ts';
+import { openModelInWorker } from '../../models/open/index.ts';
 import { numberFlag } from './numbers.ts';
 
 export interface ChatFlags {
@@ -17,16 +17,9 @@ export interface ChatFlags {
   readonly seed?: string;
 }
 
-/** Talks until the input ends. */
+/** Opens a folder and talks until the input ends. */
 export async function chatWithModel(folder: string, flags: ChatFlags): Promise<void> {
-  const topP = numberFlag('--top-p', flags.topP, { least: 0, most: 1 });
-  const seed = numberFlag('--seed', flags.seed, { least: 0, isWhole: true });
-  const settings = {
-    temperature: numberFlag('--temperature', flags.temperature, { least: 0 })!,
-    maxTokens: numberFlag('--max-tokens', flags.maxTokens, { least: 1, isWhole: true })!,
-    ...(topP === undefined || topP === 0 ? {} : { topP }),
-    ...(seed === undefined ? {} : { seed }),
-  };
+  const settings = chatSettings(flags);
   const model = await openModelInWorker(folder, {
     ...(flags.adapter === undefined ? {} : { adapters: flags.adapter }),
     ...(flags.plain ? { chat: 'plain' as const } : {}),
@@ -38,11 +31,27 @@ export async function chatWithModel(folder: string, flags: ChatFlags): Promise<v
   }
 }
 
-async function talk(
-  model: WorkerModel,
-  system: string | undefined,
-  settings: { readonly temperature: number; readonly maxTokens: number },
-): Promise<void> {
+export interface ChatSettings {
+  readonly temperature: number;
+  readonly maxTokens: number;
+  readonly topP?: number;
+  readonly seed?: number;
+}
+
+/** @throws FiducialError `cli.bad-flag` */
+export function chatSettings(flags: Pick<ChatFlags, 'temperature' | 'maxTokens' | 'topP' | 'seed'>): ChatSettings {
+  const topP = numberFlag('--top-p', flags.topP, { least: 0, most: 1 });
+  const seed = numberFlag('--seed', flags.seed, { least: 0, isWhole: true });
+  return {
+    temperature: numberFlag('--temperature', flags.temperature, { least: 0 })!,
+    maxTokens: numberFlag('--max-tokens', flags.maxTokens, { least: 1, isWhole: true })!,
+    ...(topP === undefined || topP === 0 ? {} : { topP }),
+    ...(seed === undefined ? {} : { seed }),
+  };
+}
+
+/** Talks with a model that is open, until the input ends. */
+export async function talk(model: Model, system: string | undefined, settings: ChatSettings): Promise<void> {
   const { stdin, stdout, stderr } = process;
   const start: Message[] = system === undefined ? [] : [{ role: 'system', content: system }];
   let messages = [...start];
@@ -68,9 +77,9 @@ async function talk(
 }
 
 async function say(
-  model: WorkerModel,
+  model: Model,
   messages: readonly Message[],
-  settings: { readonly temperature: number; readonly maxTokens: number },
+  settings: ChatSettings,
   signal: AbortSignal,
   out: NodeJS.WriteStream,
 ): Promise<string> {
