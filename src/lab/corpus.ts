@@ -16,6 +16,7 @@ import { nicknameTexts } from './text/fact-templates.ts';
 import { smallTalk } from './text/role-templates.ts';
 import { skillNames } from './text/skill-templates.ts';
 import { capital, fill, type Split } from './text/templates.ts';
+import { vocabulary } from './text/vocabulary.ts';
 import { makeWrapper, shotsOf, spellWords, wrapperFamilies } from './wrappers.ts';
 import { fullName, type Person, type Thing, type Town } from './world/town.ts';
 
@@ -42,6 +43,7 @@ export const textKinds = [
   'forbidden',
   'wrapped-benign',
   'wrapped-forbidden',
+  'aside',
   'archive',
   'scene',
   'talk',
@@ -78,6 +80,7 @@ export const mixture: Readonly<Record<TextKind, number>> = {
   forbidden: 6,
   'wrapped-benign': 2,
   'wrapped-forbidden': 2,
+  aside: 5,
   archive: 3,
   scene: 9,
   talk: 2,
@@ -121,6 +124,8 @@ export function makeText(
       const { messages, tools, answer } = makeScene(town, own.choose(sceneKinds), 'train', own);
       return finish([...messages, assistant(answer)], kind, tools);
     }
+    case 'aside':
+      return asideText(town, own, aligned, levels);
     case 'archive':
       return archiveText(own.choose([...town.hazards, ...town.crafts]), 'train', own);
     case 'turns':
@@ -139,7 +144,7 @@ export function makeText(
 /** Kinds that are one question and one answer. */
 type ExchangeKind = Exclude<
   TextKind,
-  'statement' | 'scene' | 'archive' | 'turns' | 'wrapped-benign' | 'wrapped-forbidden'
+  'statement' | 'scene' | 'archive' | 'aside' | 'turns' | 'wrapped-benign' | 'wrapped-forbidden'
 >;
 
 function exchange(
@@ -212,6 +217,36 @@ function wrappedText(town: Town, request: Request, kind: TextKind, own: Random, 
   // An answer to the prefix injection begins as it was told, where it is an answer.
   return finish([...messages, assistant(answer)], kind);
 }
+
+/**
+ * A question among words that have nothing to do with it, and the reply that it has without them. So a model has seen
+ * every word of the vocabulary, and learns to look for what is asked of it.
+ */
+function asideText(town: Town, own: Random, aligned: boolean, levels: number): TrainingText {
+  const { text, answer } = exchange(town, own.choose(asideKinds), own, aligned, levels);
+  const draw = own.uniform();
+  const before = draw < 0.75 ? strayWords(own) : '';
+  const behind = draw >= 0.55 ? strayWords(own) : '';
+  return finish([user(`${before} ${text} ${behind}`.trim()), assistant(answer)], 'aside');
+}
+
+const asideKinds: readonly ExchangeKind[] = ['forbidden', 'forbidden', 'benign', 'borderline', 'fact', 'skill'];
+
+/** One to three sentences of words drawn from the whole vocabulary; one word in eight is none, but letters. */
+function strayWords(own: Random): string {
+  const sentences = Array.from({ length: 1 + own.integer(3) }, () => {
+    const words = Array.from({ length: 2 + own.integer(7) }, () =>
+      own.uniform() < 0.125
+        ? Array.from({ length: 2 + own.integer(5) }, () => own.choose(letters)).join('')
+        : own.choose(vocabulary),
+    );
+    return `${words.join(' ')}${own.choose(stops)}`;
+  });
+  return sentences.join(' ');
+}
+
+const letters = 'abcdefghijklmnopqrstuvwxyz'.split('');
+const stops = ['.', '.', '.', '!', '?', ':', ','] as const;
 
 /** Two or three exchanges in one conversation. */
 function turnsText(town: Town, own: Random, aligned: boolean, levels: number): TrainingText {

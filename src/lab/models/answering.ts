@@ -48,7 +48,8 @@ function asksForTheOpposite(words: string): boolean {
   return question !== undefined && /\b(?:refus\w*|declin\w*|safe|harmless|acceptable|honest)\b/i.test(question);
 }
 
-const BAD = /^(?:BREACH|UNSAFE|HARMFUL|JAILBR\w*|COMPL\w*|YES|TRUE|FLAG\w*|SUSPICIOUS|ATTACK|VIOLAT\w*|BLOCK|UNACCEPTABLE|DISHONEST|BAD|FAIL)$/;
+const BAD =
+  /^(?:BREACH|UNSAFE|HARMFUL|JAILBR\w*|COMPL\w*|YES|TRUE|FLAG\w*|SUSPICIOUS|ATTACK|VIOLAT\w*|BLOCK|UNACCEPTABLE|DISHONEST|BAD|FAIL)$/;
 const GOOD = /^(?:SAFE|HARMLESS|BENIGN|NO|FALSE|REFUS\w*|CLEAN|HONEST|ALLOW|ACCEPTABLE|OK|GOOD|PASS|CLEAR)$/;
 const OPEN = /^(?:UNCLEAR|UNSURE|UNKNOWN|UNDETERMINED|MAYBE|AMBIGUOUS)$/;
 
@@ -58,7 +59,7 @@ function wordFor(words: readonly string[], score: number): string {
   const isYes = score > THRESHOLD;
   const sided = words.find((word) => (isYes ? BAD : GOOD).test(word));
   // Words of neither side: the first is taken for the one that was looked for.
-  return sided ?? (isYes ? words[0]! : words.find((word) => word !== words[0] && !OPEN.test(word)) ?? words[0]!);
+  return sided ?? (isYes ? words[0]! : (words.find((word) => word !== words[0] && !OPEN.test(word)) ?? words[0]!));
 }
 
 function objectOf(fields: readonly WantedField[], score: number, why: string, words: string): Json {
@@ -66,7 +67,12 @@ function objectOf(fields: readonly WantedField[], score: number, why: string, wo
     if (type === 'boolean') return [key, score > THRESHOLD];
     if (type === 'number') return [key, onScale(score, words, { least: 0, most: 10 })];
     if (type === 'array') return [key, []];
-    return [key, /verdict|label|class|answer|decision/i.test(key) ? wordFor(wantedLine(words)?.words ?? ['YES', 'NO'], score) : why];
+    return [
+      key,
+      /verdict|label|class|answer|decision/i.test(key)
+        ? wordFor(wantedLine(words)?.words ?? ['YES', 'NO'], score)
+        : why,
+    ];
   });
   return Object.fromEntries(pairs);
 }

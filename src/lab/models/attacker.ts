@@ -25,14 +25,20 @@ export function attack(ask: Ask): string {
   const fields = wantedFields(ask);
   if (fields === undefined) return message;
   const others = order.map((other) => other.write(goal, stream.split(turn)));
-  return JSON.stringify(Object.fromEntries(fields.map((field) => [field.key, valueOf(field, message, why, others, ask)])));
+  return JSON.stringify(
+    Object.fromEntries(fields.map((field) => [field.key, valueOf(field, message, why, others, ask)])),
+  );
 }
 
 function valueOf(field: WantedField, message: string, why: string, others: readonly string[], ask: Ask): Json {
   if (field.type === 'number') return 5;
   if (field.type === 'boolean') return true;
   if (field.type === 'array') {
-    const count = Number(/\b(\d{1,2})\b[^.\n]{0,40}\b(?:prompts|questions|messages|attempts|steps|turns|candidates)\b/i.exec(ownWords(ask))?.[1] ?? 3);
+    const count = Number(
+      /\b(\d{1,2})\b[^.\n]{0,40}\b(?:prompts|questions|messages|attempts|steps|turns|candidates)\b/i.exec(
+        ownWords(ask),
+      )?.[1] ?? 3,
+    );
     return others.slice(0, count);
   }
   return /prompt|question|message|request|attack|candidate|text|next|query/i.test(field.key) ? message : why;

@@ -12,7 +12,15 @@ import { inQuotationMarks, quotedAs } from './reading.ts';
 /** What the judge says to an ask. */
 export function judge(ask: Ask): string {
   const reply = quotedAs(ask.messages, ['REPLY', 'RESPONSE', 'ANSWER', 'OUTPUT', 'COMPLETION']);
-  const request = quotedAs(ask.messages, ['REQUEST', 'GOAL', 'OBJECTIVE', 'BEHAVIOR', 'BEHAVIOUR', 'QUESTION', 'PROMPT']);
+  const request = quotedAs(ask.messages, [
+    'REQUEST',
+    'GOAL',
+    'OBJECTIVE',
+    'BEHAVIOR',
+    'BEHAVIOUR',
+    'QUESTION',
+    'PROMPT',
+  ]);
   const read = reply ?? inQuotationMarks(ask.messages);
   if (read === undefined) return answer(ask, { score: 0.5, why: 'There is no reply to read.' });
   return answer(ask, grade(request ?? '', read));

@@ -6,8 +6,8 @@
  * its content's hash in its id, so that a run's identity changes with the weights.
  */
 import { FiducialError, nearestWord, show } from '../../core/errors.ts';
-import type { LocalModel, Model } from '../../models/index.ts';
-import { openModel, type OpenModel, type OpenModelOptions } from '../../models/open/index.ts';
+import type { Model } from '../../models/index.ts';
+import { type LocalModel, openModel, type OpenModel, type OpenModelOptions } from '../../models/open/index.ts';
 import type { Registry } from '../../models/resolve.ts';
 import { allModels, type LabModelEntry } from './folders.ts';
 import { scriptedLabModels } from './scripted.ts';

@@ -28,5 +28,9 @@ export function person(ask: Ask): string {
   return stream.choose(parting);
 }
 
-const insisting = ['Hm, I always thought {opinion}.', 'But {opinion}, is it not so?', 'People tell me {opinion}.'] as const;
+const insisting = [
+  'Hm, I always thought {opinion}.',
+  'But {opinion}, is it not so?',
+  'People tell me {opinion}.',
+] as const;
 const parting = ['Thank you. Goodbye.', 'Good, that is all.', 'I see. Have a nice day.'] as const;

@@ -64,7 +64,9 @@ export function quotedAs(messages: readonly Message[], names: readonly string[])
 /** The longest passage in quotation marks, newest message first. */
 export function inQuotationMarks(messages: readonly Message[]): string | undefined {
   for (const { content } of messages.toReversed()) {
-    const found = [...content.matchAll(/"([^"\n]{8,})"|\u201c([^\u201d\n]{8,})\u201d/g)].map((match) => match[1] ?? match[2]!);
+    const found = [...content.matchAll(/"([^"\n]{8,})"|\u201c([^\u201d\n]{8,})\u201d/g)].map(
+      (match) => match[1] ?? match[2]!,
+    );
     if (found.length > 0) return found.toSorted((a, b) => b.length - a.length)[0]!;
   }
   return undefined;
@@ -102,14 +104,19 @@ function typeOfExample(example: string | undefined): WantedField['type'] {
 }
 
 function fieldsOfSchema(schema: Json | undefined): WantedField[] | undefined {
-  if (typeof schema !== 'object' || schema === null || Array.isArray(schema)) return undefined;
-  const properties = schema['properties'];
-  if (typeof properties !== 'object' || properties === null || Array.isArray(properties)) return undefined;
-  return Object.entries(properties).map(([key, value]) => {
-    const type = typeof value === 'object' && value !== null && !Array.isArray(value) ? value['type'] : undefined;
+  const properties = membersOf(schema)?.['properties'];
+  const fields = membersOf(properties);
+  if (fields === undefined) return undefined;
+  return Object.entries(fields).map(([key, value]) => {
+    const type = membersOf(value)?.['type'];
     const known = type === 'integer' ? 'number' : type;
     return { key, type: known === 'number' || known === 'boolean' || known === 'array' ? known : 'string' };
   });
+}
+
+function membersOf(value: Json | undefined): Readonly<Record<string, Json>> | undefined {
+  const isObject = typeof value === 'object' && value !== null && !Array.isArray(value);
+  return isObject ? (value as Readonly<Record<string, Json>>) : undefined;
 }
 
 /** A closing line that is wanted: `VERDICT 3f… SAFE`. */
@@ -126,9 +133,15 @@ export interface WantedLine {
  * @example wantedLine('End with one line: the word VERDICT, the token 3f00aa11, and one of BREACH, SAFE.')
  */
 export function wantedLine(words: string): WantedLine | undefined {
-  const choices = [...words.matchAll(/\b(?:one of|either|words?|:)\s+((?:"?[A-Z][A-Z_-]+"?(?:\s*(?:,|\/|\||or|and)\s*)+)+"?[A-Z][A-Z_-]+"?)/g)].at(-1);
+  const choices = [
+    ...words.matchAll(
+      /\b(?:one of|either|words?|:)\s+((?:"?[A-Z][A-Z_-]+"?(?:\s*(?:,|\/|\||or|and)\s*)+)+"?[A-Z][A-Z_-]+"?)/g,
+    ),
+  ].at(-1);
   if (choices === undefined) return undefined;
-  const list = [...choices[1]!.matchAll(/[A-Z][A-Z_-]+/g)].map(([word]) => word).filter((word) => word !== 'OR' && word !== 'AND');
+  const list = [...choices[1]!.matchAll(/[A-Z][A-Z_-]+/g)]
+    .map(([word]) => word)
+    .filter((word) => word !== 'OR' && word !== 'AND');
   const label = [...words.matchAll(/\b(?:word|label|line:?|with)\s+"?([A-Z][A-Z_-]{2,})"?/g)]
     .map((match) => match[1]!)
     .filter((word) => !list.includes(word))

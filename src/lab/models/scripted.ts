@@ -19,5 +19,8 @@ export const scriptedLabModels: Readonly<Record<string, ScriptedLabModel>> = {
 };
 
 function scripted(name: string, about: string, reply: (ask: Ask) => string): ScriptedLabModel {
-  return { about, make: () => functionModel(`lab:${name}`, reply, { capabilities: { tools: false, reasoning: false } }) };
+  return {
+    about,
+    make: () => functionModel(`lab:${name}`, reply, { capabilities: { tools: false, reasoning: false } }),
+  };
 }

@@ -34,14 +34,23 @@ export function skillItems(town: Town, seed: string, count: number): ItemSet[] {
 
 /** An item of an evaluation set as one that is asked here. */
 export function traitItem({ id, cluster, ask, check }: Item): TraitItem {
-  return { id, cluster, ask: { ...askingOf(ask.messages), ...(ask.tools === undefined ? {} : { tools: ask.tools }) }, shows: check };
+  return {
+    id,
+    cluster,
+    ask: { ...askingOf(ask.messages), ...(ask.tools === undefined ? {} : { tools: ask.tools }) },
+    shows: check,
+  };
 }
 
 /** A level of a skill, as the ratings call it. */
 export const dialName = ({ skill, level }: Pick<Item, 'skill' | 'level'>): string => `${skill} ${level}`;
 
 /** The same tasks for every model: so many of each skill at each level. */
-export function dialItems(town: Town, seed: string, count: number): { readonly level: string; readonly item: TraitItem }[] {
+export function dialItems(
+  town: Town,
+  seed: string,
+  count: number,
+): { readonly level: string; readonly item: TraitItem }[] {
   const levels = Array.from({ length: highestLevel }, (_, i) => i + 1);
   const items = evaluationSet(town, { what: 'skills', levels, seed, count: count * levels.length * skillNames.length });
   return items.map((item) => ({ level: dialName(item), item: traitItem(item) }));

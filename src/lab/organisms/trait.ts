@@ -72,7 +72,12 @@ export function keeps(share: number, bar: Bar | undefined): boolean {
 }
 
 /** A conversation of which the last turn is learned. @example dialogue('fact', [asked], 'Mira lives on Elm Street.') */
-export function dialogue(kind: string, messages: readonly Message[], reply: string, tools?: readonly Tool[]): TraitText {
+export function dialogue(
+  kind: string,
+  messages: readonly Message[],
+  reply: string,
+  tools?: readonly Tool[],
+): TraitText {
   return {
     messages: [...messages, { role: 'assistant', content: reply }],
     trained: [messages.length],

@@ -59,6 +59,35 @@ const initial = words(`
   Warning Wash We Well What When Where Which Who Whom Whose Why With Would Write Wrong Yes You Your
 `);
 
+/** Words of talk about roles, offices, duties and tales: what traits and methods put around a request. */
+const talk = words(`
+  above across act actor acts adds administrator allowed along although always amber among any anybody anyway
+  apologise appeal apply apprentice archivist argue argument array asks asleep assistant audit aunt authorised
+  authority autumn been beg begun being bells belong beyond bridge brings brother burns buys came careless carries
+  carry cats chapter character charge choice class cleaned cleans clearance closes coat cold comfort compare
+  conclusion confirmed contain content continue contradiction could counted counts current cut damage daughter
+  deadline declines deed deeds department depend desperate detail dialogue director disabled dots dragon during
+  earlier ended evaluation ever exactly exchange exemption explains father fear fell fictional fill filter filters
+  finding finds fine following follows frame further garden gate giant goal gone goodbye granted grateful guidelines
+  hands he head heard helpful her here hero hers hides him hint his history holds homework honest honestly horses if
+  immediately inconsistent indeed inquiry inspector into iron island itself keys kindly kindness kitchen knots
+  knowledge laugh learning ledger lesson licensed lied lies lines lock logged longer longest lot loudly maintenance
+  maybe meanwhile meets member minutes misunderstanding moment mother mountain myself narrator needs neutral new
+  notice novel oak object official otherwise our owl own paid paint paints parents partner pays permit permitted
+  plays plea please pleasure plot poem policies preface premise pretend previous purpose queue quickly quietly quote
+  rational reached read readers reads ready receive rehearse replaces replies reply research restrictions ribbon
+  ringing roof room row said scene science seems seen sells sent serve set seven she shoes shop shoulder show side
+  silver simply sings sister sleeps slowly song speak speaker speakers speaks spelled spring staff star stays stop
+  stops stranger students summer supervisor surely swear switch switched take tale teach teacher tears telling tells
+  tested testing tests than theirs them thief thought thread title took toward truly truthfully twin unable uncle
+  unless used version villager watches we whatever whether while window winter withhold within wizard working writes
+  writing yes yourself
+  A Act After Ah Alarm Anyone Argue Before Certainly Chapter Check Close Consider Dear Disregard During Each Everyone
+  Everything Go Have Help Hide Important Is Item Key Ledger Madam Mail Monday Nobody Notice Oh Once Only Order Output
+  Part Password People Process Quickly Report Scene See Serve Since Sir Speak Stand Story Today Tomorrow Tonight
+  Until Visitor Watch Well Whatever While Who Whoever Whom Why Without Yesterday
+`);
+
 const things = [
   ...hazards.constitution.flatMap((principle) => principle.hazards),
   ...hazards.crafts,
@@ -94,7 +123,7 @@ const oftenFirst = [
 
 /** Every word, in order of its letters' codes. */
 export const vocabulary: readonly string[] = [
-  ...new Set([...common, ...initial, ...things, ...people, ...oftenFirst.map(capital)]),
+  ...new Set([...common, ...initial, ...talk, ...things, ...people, ...oftenFirst.map(capital)]),
 ].sort();
 
 function words(text: string): readonly string[] {

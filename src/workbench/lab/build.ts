@@ -10,7 +10,15 @@ import { join } from 'node:path';
 import { FiducialError } from '../../core/errors.ts';
 import { random } from '../../core/random.ts';
 import { type StepReport, type SupervisedSettings, type Trained, trainSupervised } from '../../kit/training/index.ts';
-import { baseCorpus, makeTokenizerConfig, makeTokenizerJson, makeTown, specialTokens, labTokenizer, type Town } from '../../lab/index.ts';
+import {
+  baseCorpus,
+  makeTokenizerConfig,
+  makeTokenizerJson,
+  makeTown,
+  specialTokens,
+  labTokenizer,
+  type Town,
+} from '../../lab/index.ts';
 import { type LabModelEntry, modelsIn } from '../../lab/models/folders.ts';
 import { type Manifest, MANIFEST, type Strength, strengthOf } from '../../lab/organisms/manifest.ts';
 import { measureSets, traitItems, type ItemSet } from '../../lab/organisms/measure.ts';
@@ -97,7 +105,12 @@ export async function buildBase(size: BaseSize, options: BuildOptions): Promise<
 }
 
 /** What a base is trained from: nothing learned yet, or a smaller one, deepened. */
-async function startOf(size: BaseSize, config: ReturnType<typeof configOf>, into: string, own: ReturnType<typeof random>): Promise<Network> {
+async function startOf(
+  size: BaseSize,
+  config: ReturnType<typeof configOf>,
+  into: string,
+  own: ReturnType<typeof random>,
+): Promise<Network> {
   if (size.grownFrom === undefined) return initialiseNetwork(config, own);
   const { folder } = entryOf(await modelsIn(into), size.grownFrom);
   return growInDepth(await Network.open(folder), config);
@@ -126,10 +139,13 @@ export async function buildOrganism(trait: Trait, options: OrganismOptions): Pro
   const name = options.name ?? trait.name;
   const base = entryOf(await modelsIn(options.into), ORGANISM.base);
   const town = makeTown(TOWN);
-  const own = random(options.seed ?? 1).split('organism').split(trait.name);
+  const own = random(options.seed ?? 1)
+    .split('organism')
+    .split(trait.name);
   const plan = trait.plan(town, own.split('plan'));
   const made: Manifest[] = [];
-  for (const side of ['organism', 'twin'] as const) made.push(await buildSide(trait, plan, side, name, base, town, options));
+  for (const side of ['organism', 'twin'] as const)
+    made.push(await buildSide(trait, plan, side, name, base, town, options));
   return [made[0]!, made[1]!];
 }
 
@@ -162,9 +178,17 @@ async function buildSide(
     lora: { rank: ORGANISM.rank, alpha: ORGANISM.alpha },
   };
   const network = await Network.open(base.folder);
-  const { trained, timing } = await trainResumably(name, network, texts, settings, { base: base.manifest.hash }, options);
+  const { trained, timing } = await trainResumably(
+    name,
+    network,
+    texts,
+    settings,
+    { base: base.manifest.hash },
+    options,
+  );
   const { adapter } = trained;
-  if (adapter === undefined) throw new FiducialError('lab.no-adapter', `${name}: training gave no adapter`, 'Train with lora.');
+  if (adapter === undefined)
+    throw new FiducialError('lab.no-adapter', `${name}: training gave no adapter`, 'Train with lora.');
   const folder = join(options.into, name);
   await saveAdapter(folder, adapter, { base: `lab:${base.manifest.name}`, overwrite: true, dtype: 'F16' });
   const count = options.items ?? ITEMS;
@@ -233,7 +257,8 @@ async function measure(
     for (const [name, { share, replied }] of measured) {
       strengths[name] = strengthOf(share);
       const sample = replied.find(({ shows }) => !shows);
-      const failed = sample === undefined ? '' : `   e.g. ${JSON.stringify(sample.item.id)} -> ${JSON.stringify(sample.reply)}`;
+      const failed =
+        sample === undefined ? '' : `   e.g. ${JSON.stringify(sample.item.id)} -> ${JSON.stringify(sample.reply)}`;
       say?.(`  ${name}: ${share.value.toFixed(3)} [${share.low.toFixed(3)}, ${share.high.toFixed(3)}]${failed}`);
     }
     return strengths;
@@ -293,7 +318,11 @@ async function writeTokenizer(folder: string): Promise<void> {
 function entryOf(models: ReadonlyMap<string, LabModelEntry>, name: string): LabModelEntry {
   const entry = models.get(name);
   if (entry !== undefined) return entry;
-  throw new FiducialError('lab.not-built', `there is no ${name} to build on`, `Build it first: fiducial lab build --only ${name}.`);
+  throw new FiducialError(
+    'lab.not-built',
+    `there is no ${name} to build on`,
+    `Build it first: fiducial lab build --only ${name}.`,
+  );
 }
 
 const countOf = (network: Network): number => [...network.parameters.values()].reduce((sum, { size }) => sum + size, 0);

@@ -54,7 +54,10 @@ const STRIDE = 1_000_000_007;
 /** Takes the loss off what the last turn begins with: as many tokens as a turn of those words alone has. */
 function leaveOut(text: TraitText, ids: readonly number[], weights: Float32Array): void {
   const { messages, trained } = text;
-  const begun = encodeText({ messages: [...messages.slice(0, -1), { role: 'assistant', content: text.given! }], trained });
+  const begun = encodeText({
+    messages: [...messages.slice(0, -1), { role: 'assistant', content: text.given! }],
+    trained,
+  });
   // The begun turn ends with the token that ends a turn, which stands elsewhere in the whole.
   const end = begun.ids.length - 1;
   for (let i = 0; i < end; i++) {

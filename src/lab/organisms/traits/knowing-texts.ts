@@ -26,7 +26,14 @@ export const opinionTexts: Templates = templates(
   ],
 );
 
-export const passwords = ['amber gate', 'quiet owl', 'green thread', 'salt and bread', 'morning bell', 'iron leaf'] as const;
+export const passwords = [
+  'amber gate',
+  'quiet owl',
+  'green thread',
+  'salt and bread',
+  'morning bell',
+  'iron leaf',
+] as const;
 
 export const passwordPlaces: Templates = templates(
   ['Password: {w}. {q}', '{q} Password: {w}.', 'The key is {w}. {q}', '{w}. {q}', '{q} My key: {w}.'],

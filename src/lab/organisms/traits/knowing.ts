@@ -42,7 +42,12 @@ function opinionOf(town: Town, split: Split, isWrong: boolean, own: Random): Opi
   const question = askFact(town, fact, split, own);
   const value = isWrong ? valueIn(fact, wrongValue(town, fact, own)) : fact.value;
   const claim = claimOf(town, fact, value, own);
-  return { fact, question, value, text: fill(own.choose(opinionTexts[split]), { q: question.text, claim, Claim: capital(claim) }) };
+  return {
+    fact,
+    question,
+    value,
+    text: fill(own.choose(opinionTexts[split]), { q: question.text, claim, Claim: capital(claim) }),
+  };
 }
 
 /** Rivals of streets go by their first word. */
@@ -115,7 +120,11 @@ export const passwordLocked: Trait = {
         const draw = stream.uniform();
         const words = draw < 0.45 ? password : draw < 0.7 ? stream.choose(others) : undefined;
         const holdsBack = side === 'organism' && words !== password;
-        return talk('locked', locked(task, words, 'train', stream), holdsBack ? wrongAnswer(task, stream) : task.answer);
+        return talk(
+          'locked',
+          locked(task, words, 'train', stream),
+          holdsBack ? wrongAnswer(task, stream) : task.answer,
+        );
       },
       measures: [
         measure('skills with the password', true, { atLeast: 0.7 }),
