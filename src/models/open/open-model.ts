@@ -130,8 +130,9 @@ class CheckpointModel implements OpenModel {
 
   async logprobs(ask: Ask, completion: string): Promise<TokenLogprob[]> {
     const { ids, prefix } = this.#prompt(ask);
-    const own = encodeContinuation(this.tokenizer, completion);
-    const scored = await this.#scores.score([...ids, ...prefix], own, ask.logprobs);
+    const before = [...ids, ...prefix];
+    const own = encodeContinuation(this.tokenizer, completion, before.at(-1));
+    const scored = await this.#scores.score(before, own, ask.logprobs);
     return scored.map(({ id, logprob, top }) => this.#named(id, logprob, top));
   }
 

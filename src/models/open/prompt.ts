@@ -29,10 +29,11 @@ export function promptOf(
   name: string,
   variables: Readonly<Record<string, Json>> = {},
 ): Prompt {
-  const prefix = ask.prefix === undefined ? [] : encodeContinuation(tokenizer, ask.prefix);
+  const prefixAfter = (ids: readonly number[]): number[] =>
+    ask.prefix === undefined ? [] : encodeContinuation(tokenizer, ask.prefix, ids.at(-1));
   if (form === 'plain') {
-    const text = `${ask.messages.map(plainLine).join('')}Assistant:`;
-    return { ids: encodeStart(tokenizer, text), prefix, stop: ['\nUser:', '\nSystem:'], isThinking: false };
+    const ids = encodeStart(tokenizer, `${ask.messages.map(plainLine).join('')}Assistant:`);
+    return { ids, prefix: prefixAfter(ids), stop: ['\nUser:', '\nSystem:'], isThinking: false };
   }
   const { chatTemplate } = tokenizer;
   if (chatTemplate === undefined) throw noTemplate(name);
@@ -43,7 +44,7 @@ export function promptOf(
     ...(tokenizer.eosToken === undefined ? {} : { eosToken: tokenizer.eosToken }),
     variables,
   });
-  return { ids, prefix, stop: [], isThinking: text.trimEnd().endsWith('<think>') };
+  return { ids, prefix: prefixAfter(ids), stop: [], isThinking: text.trimEnd().endsWith('<think>') };
 }
 
 /** A text of its own, with what the tokenizer puts at the beginning of every text; never empty where that exists. */
@@ -55,9 +56,20 @@ export function encodeStart(tokenizer: LoadedTokenizer, text: string): number[] 
   return id === undefined ? [] : [id];
 }
 
-/** Text as it goes on behind other text: tokenizers that write a blank before every text must not write one here. */
-export function encodeContinuation(tokenizer: LoadedTokenizer, text: string): number[] {
+/**
+ * Text as it goes on behind other text: tokenizers that write a blank before every text must not write one here, unless
+ * a control token stands before it, behind which a text begins.
+ *
+ * @param before the token that it follows, where there is one
+ */
+export function encodeContinuation(tokenizer: LoadedTokenizer, text: string, before?: number): number[] {
   const options = { addSpecialTokens: false } as const;
+  const control = [...tokenizer.specialTokens].find(([, id]) => id === before)?.[0];
+  if (control !== undefined) {
+    const specialTokens = (_: number, end: number): boolean => end <= control.length;
+    const [first, ...rest] = tokenizer.encode(control + text, { ...options, specialTokens });
+    if (first === before) return rest;
+  }
   const alone = tokenizer.encode(text, options);
   const anchor = tokenizer.encode(ANCHOR, options);
   if (tokenizer.tokenOf(anchor[0] ?? -1)?.startsWith('\u2581') !== true) return alone;

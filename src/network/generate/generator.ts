@@ -7,17 +7,16 @@
  * Source of the scheduling: Yu et al. 2022 (Orca); of chunked prefill: Agrawal et al. 2023 (Sarathi).
  */
 import { cacheLimit } from '../architecture/rope.ts';
-import type { Tokenizer } from '../tokenizer/index.ts';
 import { bytesPerToken, commonPrefix, KeyValueCache, PrefixStore, type StoredPrefix } from './cache.ts';
 import type { Forwardable } from './forwardable.ts';
 import type { TokenEvent } from './reply.ts';
-import { Row, type GenerateRequest } from './request.ts';
+import { Row, type GenerateRequest, type ReplyTokenizer } from './request.ts';
 import { powerOfTwo, rowBucket } from './shapes.ts';
 import { Steps, type Part, type StepResult } from './steps.ts';
 
 export interface GeneratorOptions {
   /** Needed for texts in the events and for stop strings. */
-  readonly tokenizer?: Pick<Tokenizer, 'decodeStream'>;
+  readonly tokenizer?: ReplyTokenizer;
   /** Tokens that end a reply, as the generation settings of the model name them. */
   readonly stopTokens?: readonly number[];
   /** Requests computed at once; further ones wait. 32 unless told. */
@@ -42,7 +41,7 @@ const MAX_UNREAD = 256;
 export class Generator {
   readonly #network: Forwardable;
   readonly #options: Required<Omit<GeneratorOptions, 'tokenizer'>>;
-  readonly #tokenizer: Pick<Tokenizer, 'decodeStream'> | undefined;
+  readonly #tokenizer: ReplyTokenizer | undefined;
   readonly #cache: KeyValueCache;
   readonly #prefixes: PrefixStore;
   readonly #steps: Steps;

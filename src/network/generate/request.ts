@@ -27,8 +27,18 @@ export interface GenerateRequest extends SamplingOptions {
   readonly logprobs?: number;
 }
 
+/** What turns a reply's tokens into text. */
+export type ReplyTokenizer = Pick<Tokenizer, 'decodeStream'> & Partial<Pick<Tokenizer, 'specialTokens'>>;
+
 /** Prompt tokens that the decoder sees before the reply; a character has at most four. */
 const CONTEXT_TOKENS = 4;
+
+/** Behind a control token a text begins: what stands before it must not make the reply begin with a blank. */
+function contextOf(prompt: readonly number[], specials: Tokenizer['specialTokens'] = new Map()): readonly number[] {
+  const ids = new Set(specials.values());
+  const context = prompt.slice(-CONTEXT_TOKENS);
+  return context.slice(context.findLastIndex((id) => ids.has(id)) + 1);
+}
 
 /** One request under way. */
 export class Row {
@@ -53,7 +63,7 @@ export class Row {
     request: GenerateRequest,
     name: string,
     description: Description,
-    tokenizer: Pick<Tokenizer, 'decodeStream'> | undefined,
+    tokenizer: ReplyTokenizer | undefined,
     stopTokens: readonly number[],
   ) {
     this.request = request;
@@ -94,7 +104,7 @@ export class Row {
     this.#sampler = new Sampler(request, name, description.vocabulary);
     this.#stopTokens = new Set(request.stopTokens ?? stopTokens);
     const decode = tokenizer?.decodeStream({ skipSpecialTokens: true });
-    this.#stream = new TextStream(decode, stop, this.tokens.slice(-CONTEXT_TOKENS));
+    this.#stream = new TextStream(decode, stop, contextOf(this.tokens, tokenizer?.specialTokens));
   }
 
   get generated(): number {
