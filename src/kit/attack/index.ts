@@ -1,6 +1,6 @@
 /** What attacks share: rows, exchanges, protocol, judges of a search, records, templates, planted targets. */
-export { attackerRole, brief, goalParts } from './briefing.ts';
-export type { Briefed } from './briefing.ts';
+export { attackerRole, brief, conversation, goalParts, replyParts, roundOf } from './briefing.ts';
+export type { Briefed, Round } from './briefing.ts';
 export { codes } from './codes.ts';
 export type { Code } from './codes.ts';
 export { askTarget, assistant, gradeReplies, isBlocked, user } from './exchange.ts';
