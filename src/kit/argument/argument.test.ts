@@ -48,7 +48,7 @@ describe('lint', () => {
     ['it has children', changed('C', { supportedBy: ['G1'] })],
     ['that is its context', changed('G1', { supportedBy: ['E', 'C'] })],
     ['without a goal between', changed('S', { supportedBy: ['G1', 'G2', 'E'] })],
-    ['names no evidence', sound.map(({ evidence: _, ...each }) => each)],
+    ['names no evidence', sound.map((each) => ({ ...each, evidence: undefined }))],
     ['is no bar', changed('E', { requires: 'it is fine' })],
     ['has no context', changed('G', { inContextOf: [] })],
     ['rests on itself', changed('G1', { supportedBy: ['E', 'S'] })],
