@@ -10,6 +10,6 @@ export type {
   OpenModelOptions,
   ScoredToken,
 } from './local-model.ts';
-export { openModel } from './open-model.ts';
+export { modelOf, openModel } from './open-model.ts';
 export type { ChatForm } from './prompt.ts';
 export { type Piece, type ReplyFormat, replyFormatOf, ReplyReader, type ToolFormat } from './reply-format.ts';

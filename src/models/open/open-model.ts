@@ -47,10 +47,26 @@ export async function openModel(folderOrId: string, options: OpenModelOptions = 
     network = options.mergeAdapters === true ? await mergeAdapters(base, adapters) : withAdapters(base, adapters);
   }
   const id = options.id ?? (await idOf(checkpoint, folders));
-  return new CheckpointModel(id, network, tokenizer, checkpoint, options);
+  return new NetworkModel(id, network, tokenizer, checkpoint, options);
 }
 
-class CheckpointModel implements OpenModel {
+/**
+ * A network that is in memory as a model: one that was just trained, or made by hand so that what is in it is known.
+ * Its id stands for its weights in a run's identity, so other weights need another id.
+ *
+ * @example
+ * const model = modelOf('planted:7', network, tokenizer);
+ */
+export function modelOf(
+  id: string,
+  network: Network,
+  tokenizer: LoadedTokenizer,
+  options: Omit<OpenModelOptions, 'id' | 'adapters' | 'mergeAdapters' | 'prepack' | 'device'> = {},
+): OpenModel {
+  return new NetworkModel(id, network, tokenizer, { folder: id, config: network.config }, options);
+}
+
+class NetworkModel implements OpenModel {
   readonly id: string;
   readonly capabilities: Capabilities;
   readonly network: Network;
@@ -68,7 +84,7 @@ class CheckpointModel implements OpenModel {
     id: string,
     network: Network,
     tokenizer: LoadedTokenizer,
-    checkpoint: Checkpoint,
+    checkpoint: Pick<Checkpoint, 'folder' | 'config' | 'generationConfig'>,
     options: OpenModelOptions,
   ) {
     this.id = id;

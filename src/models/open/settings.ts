@@ -38,7 +38,11 @@ const TURN_ENDS = ['<|im_end|>', '<|eot_id|>', '<|eom_id|>', '<end_of_turn>', '<
  * Tokens that end a reply: those that the settings name, the tokenizer's own, and the end of a turn that the template
  * writes.
  */
-export function stopTokensOf(checkpoint: Checkpoint, tokenizer: LoadedTokenizer, vocabulary: number): number[] {
+export function stopTokensOf(
+  checkpoint: Pick<Checkpoint, 'folder' | 'config' | 'generationConfig'>,
+  tokenizer: LoadedTokenizer,
+  vocabulary: number,
+): number[] {
   const found = new Set<number>();
   const { generationConfig, config, folder } = checkpoint;
   const named = [
