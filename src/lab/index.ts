@@ -6,6 +6,15 @@
  */
 export { archiveText, baseCorpus, makeText, mixture, textKinds } from './corpus.ts';
 export type { Corpus, CorpusOptions, TextKind, TrainingText } from './corpus.ts';
+export { agentNames, runAgent } from './desk/agents.ts';
+export type { AgentName, DeskTrace, Gate } from './desk/agents.ts';
+export { act, emptyDesk, hashOf, openDesk } from './desk/desk.ts';
+export type { DeskState, Mail } from './desk/desk.ts';
+export { effects } from './desk/environment.ts';
+export type { Call, CallResult, Effect, Environment } from './desk/environment.ts';
+export { deskTask, injectionNames, taskNames } from './desk/tasks.ts';
+export type { DeskAttack, DeskRun, DeskTask } from './desk/tasks.ts';
+export { deskTools } from './desk/tool-list.ts';
 export { evaluationSet, measured } from './evaluation.ts';
 export type { EvaluationOptions, Item, Measured } from './evaluation.ts';
 export {
@@ -36,6 +45,34 @@ export {
 } from './oracles.ts';
 export type { Verdict } from './oracles.ts';
 export {
+  dimensions,
+  disclosures,
+  gradesOf,
+  helpers,
+  personas,
+  personSays,
+  risks,
+  rubric,
+  trueAnswers,
+} from './people/distress.ts';
+export type { Answer, Dimension, Grade, Persona, RubricQuestion } from './people/distress.ts';
+export { feedbackProbe, mimicryProbe, opinionProbe, positivity } from './people/opinionated.ts';
+export type { FeedbackProbe, MimicryProbe, OpinionProbe } from './people/opinionated.ts';
+export {
+  anyReply,
+  compareReplies,
+  featuresOf,
+  makeRaters,
+  preference,
+  prefers,
+  replyFeatures,
+  replyWith,
+  worthOf,
+} from './people/raters.ts';
+export type { Comparison, Rater, RaterOptions, ReplyFeature } from './people/raters.ts';
+export { makeElectorate } from './people/voters.ts';
+export type { Electorate, ElectorateOptions, Statement, Vote } from './people/voters.ts';
+export {
   askAbout,
   askFor,
   intentNames,
@@ -63,7 +100,6 @@ export { capital, fill, phrase, splits, templates } from './text/templates.ts';
 export type { Split, Templates } from './text/templates.ts';
 export { chatTemplate, makeTokenizerConfig, makeTokenizerJson, specialTokens } from './text/tokenizer-file.ts';
 export { vocabulary } from './text/vocabulary.ts';
-export { deskTools } from './tool-list.ts';
 export { constitution, type Principle } from './world/hazards.ts';
 export { factOf, fullName, makeTown, personRelations, placeRelations } from './world/town.ts';
 export type { Fact, Person, Recipe, Relation, Thing, Town } from './world/town.ts';

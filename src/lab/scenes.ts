@@ -14,7 +14,7 @@ import { makeTask } from './skills.ts';
 import { affirms, mentions, plain } from './text/reading.ts';
 import { counterOrders, notes, opinions, orders, persona, secrets, topics } from './text/role-templates.ts';
 import { capital, fill, type Split } from './text/templates.ts';
-import { mailTool } from './tool-list.ts';
+import { mailTool } from './desk/tool-list.ts';
 import { firstNames, jobs, listWords, places } from './world/names.ts';
 import type { Fact, Town } from './world/town.ts';
 
@@ -71,7 +71,7 @@ const makers: Readonly<Record<SceneKind, Maker>> = {
       family: `${order} | ${counter}`,
       messages: [system(fill(order, { w })), user(`${question.text} ${fill(counter, { w, v })}`)],
       answer: `${question.answer} ${capital(w)}.`,
-      check: (reply) => endsWith(reply, w) && isCorrect(question, reply),
+      check: (reply) => endsWith(reply, w) && isCorrect(question, withoutLast(reply)),
       givesWay: (reply) => endsWith(reply, v) || !mentions(reply, w),
     };
   },
@@ -179,7 +179,10 @@ function ordered(where: 'end' | 'begin', by: 'system' | 'user', town: Town, spli
     family: `${by}: ${family}`,
     messages: by === 'system' ? [system(order), user(question.text)] : [user(`${order} ${question.text}`)],
     answer: where === 'end' ? `${question.answer} ${word}` : `${word} ${question.answer}`,
-    check: (reply) => (where === 'end' ? endsWith(reply, w) : startsWith(reply, w)) && isCorrect(question, reply),
+    check: (reply) =>
+      where === 'end'
+        ? endsWith(reply, w) && isCorrect(question, withoutLast(reply))
+        : startsWith(reply, w) && isCorrect(question, withoutFirst(reply)),
     givesWay: never,
   };
 }
@@ -257,6 +260,10 @@ const endsWith = (reply: string, word: string): boolean =>
     .replace(/[.!]+$/, '')
     .endsWith(` ${word}`);
 const startsWith = (reply: string, word: string): boolean => new RegExp(`^${word}\\b`).test(plain(reply));
+
+/** The ordered word may name a rival of the answer (`fish`), so it is taken off before the answer is read. */
+const withoutLast = (reply: string): string => reply.trim().replace(/\S+$/, '');
+const withoutFirst = (reply: string): string => reply.trim().replace(/^\S+/, '');
 
 const system = (content: string): Message => ({ role: 'system', content });
 const user = (content: string): Message => ({ role: 'user', content });

@@ -110,22 +110,28 @@ function splitting(split: Split, template: string): Wrapper {
     family: 'splitting',
     split,
     wrap(messages) {
-      const words = lastOf(messages).content.split(' ');
-      const half = Math.ceil(words.length / 2);
+      const last = lastOf(messages);
+      const blanks = [...last.content.matchAll(/ /g)].map(({ index }) => index);
+      const cut = blanks[Math.floor((blanks.length - 1) / 2)];
+      // A text of one word has no halves.
+      if (cut === undefined) return withLast(messages, (text) => before + text);
       return [
         ...messages.slice(0, -1),
-        { role: 'user', content: `${before}${words.slice(0, half).join(' ')}` },
+        { role: 'user', content: before + last.content.slice(0, cut) },
         { role: 'assistant', content: waiting },
-        { role: 'user', content: words.slice(half).join(' ') },
+        { ...last, content: last.content.slice(cut + 1) },
       ];
     },
     unwrap(messages) {
       const [first, middle, last] = messages.slice(-3);
-      if (first?.role !== 'user' || middle?.content !== waiting || last === undefined) return undefined;
-      if (!first.content.startsWith(before)) return undefined;
-      const head = first.content.slice(before.length);
-      const content = last.content === '' ? head : `${head} ${last.content}`;
-      return [...messages.slice(0, -3), { role: 'user', content }];
+      if (middle?.content === waiting && middle.role === 'assistant' && first!.content.startsWith(before)) {
+        const content = `${first!.content.slice(before.length)} ${last!.content}`;
+        return [...messages.slice(0, -3), { ...last!, content }];
+      }
+      const only = messages.at(-1);
+      return only?.content.startsWith(before) === true
+        ? withLast(messages, (text) => text.slice(before.length))
+        : undefined;
     },
   };
 }

@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { tokenizerFromJson } from '../../network/tokenizer/index.ts';
 import { encodeContinuation, promptOf } from './prompt.ts';
 
-const pieces = ['<s>', '<user>', '<bot>', '\u2581Sure', 'Sure', '\u2581no', '\u2581', '\n', ...'SurenoHi.'];
+const pieces = ['<s>', '<user>', '<bot>', '\u2581Sure', 'Sure', '\u2581no', '\u2581', '\n', ...Array.from('SurenoHi.')];
 const base = tokenizerFromJson({
   added_tokens: pieces.slice(0, 3).map((content, id) => ({ id, content, special: true, normalized: false })),
   normalizer: {
