@@ -4,8 +4,20 @@ import { judgeMethod } from './evaluate/judge.ts';
 import { superposition } from './interpret/superposition.ts';
 import type { AnyMethod } from './method.ts';
 import { bestOfN } from './redteam/best-of-n.ts';
+import { crescendo } from './redteam/crescendo.ts';
+import { manyShot } from './redteam/many-shot.ts';
 import { pair } from './redteam/pair.ts';
 import { tap } from './redteam/tap.ts';
 import { templates } from './redteam/templates.ts';
 
-export const catalogue: readonly AnyMethod[] = [bestOfN, pair, tap, templates, judgeMethod, superposition, safetyCase];
+export const catalogue: readonly AnyMethod[] = [
+  bestOfN,
+  crescendo,
+  manyShot,
+  pair,
+  tap,
+  templates,
+  judgeMethod,
+  superposition,
+  safetyCase,
+];

@@ -17,4 +17,6 @@ export { anyBreach, breachFindings, costCurve, queriesMeasure, readRecords, repr
 export type { AttackRecord, CostSeries, Read, Reproducer } from './record.ts';
 export { attackerParams, requestRow, requestWords, targetParams } from './requests.ts';
 export type { AttackerSettings, RequestRow, TargetSettings } from './requests.ts';
+export { fitBetaLaw, fitPowerLaw } from './shot-laws.ts';
+export type { BetaLaw, PowerLaw, ShotCount } from './shot-laws.ts';
 export { templateAttacker } from './template-attacker.ts';
