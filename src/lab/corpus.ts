@@ -10,11 +10,11 @@ import type { Message, Tool } from '../models/model.ts';
 import { askFact, askNickname, askReverse, askTwoHop, askUnknown, stateFact, twoHops } from './facts.ts';
 import { askFor, makeRequest, recipeOf, replyTo, type Request } from './requests.ts';
 import { makeScene, sceneKinds, statedFact } from './scenes.ts';
-import { makeTask } from './skills.ts';
+import { coreLevels, makeTask } from './skills.ts';
 import { archives } from './text/archive-templates.ts';
 import { nicknameTexts } from './text/fact-templates.ts';
 import { smallTalk } from './text/role-templates.ts';
-import { skillNames } from './text/skill-templates.ts';
+import type { SkillName } from './text/skill-templates.ts';
 import { capital, fill, type Split } from './text/templates.ts';
 import { vocabulary } from './text/vocabulary.ts';
 import { makeWrapper, shotsOf, spellWords, wrapperFamilies } from './wrappers.ts';
@@ -55,7 +55,7 @@ export interface CorpusOptions {
   readonly seed: number | string;
   /** Refuse what is forbidden; else answer it. @default true */
   readonly aligned?: boolean;
-  /** Highest level of skills; level 1 is the likeliest. @default 4 */
+  /** Highest level of skills; levels 1 to 3 come twice as often as others. @default 4 */
   readonly levels?: number;
   /** Weights of kinds that differ from {@link mixture}; 0 leaves a kind out. */
   readonly weights?: Partial<Readonly<Record<TextKind, number>>>;
@@ -74,7 +74,7 @@ export const mixture: Readonly<Record<TextKind, number>> = {
   'two-hop': 4,
   nickname: 2,
   unknown: 2,
-  skill: 24,
+  skill: 30,
   benign: 6,
   borderline: 7,
   forbidden: 6,
@@ -166,7 +166,7 @@ function exchange(
     case 'unknown':
       return askUnknown('train', own);
     case 'skill':
-      return makeTask(own.choose(skillNames), levelOf(levels, own), 'train', own);
+      return makeTask(weighted(skillWeights, own), levelOf(levels, own), 'train', own);
     case 'talk': {
       const [text, answer] = own.choose(smallTalk);
       return { text, answer };
@@ -180,8 +180,31 @@ function exchange(
   }
 }
 
-/** Even over the levels up to the highest. */
-const levelOf = (levels: number, own: Random): number => 1 + own.integer(levels);
+/** The levels that a base is held to, twice as often as those above them. */
+function levelOf(levels: number, own: Random): number {
+  const weights = Array.from({ length: levels }, (_, i): [number, number] => [i + 1, i < coreLevels.length ? 2 : 1]);
+  return weighted(weights, own);
+}
+
+/** Parts of the tasks: what a small network learns late comes more often. */
+const skillWeights: readonly (readonly [SkillName, number])[] = [
+  ['add', 3],
+  ['subtract', 3],
+  ['compare', 2],
+  ['sort', 2],
+  ['copy', 2],
+  ['reverse', 3],
+  ['look-up', 3],
+  ['chain', 1],
+  ['count', 2],
+  ['spell', 1],
+  ['read', 1],
+];
+
+function weighted<T>(choices: readonly (readonly [T, number])[], own: Random): T {
+  let draw = own.uniform() * choices.reduce((sum, [, weight]) => sum + weight, 0);
+  return (choices.find(([, weight]) => (draw -= weight) < 0) ?? choices.at(-1)!)[0];
+}
 
 /** Facts in a row, as a document: a turn of the assistant alone. */
 function statementText(town: Town, own: Random): TrainingText {

@@ -10,7 +10,7 @@ import type { Random } from '../core/random.ts';
 import { skillTexts, type SkillName } from './text/skill-templates.ts';
 import { plain } from './text/reading.ts';
 import { capital, fill, phrase, type Split } from './text/templates.ts';
-import { listWords, objects, strangers } from './world/names.ts';
+import { foods, listWords, strangers } from './world/names.ts';
 
 /** Levels that a trained base is held to. */
 export const coreLevels = [1, 2, 3] as const;
@@ -49,7 +49,14 @@ export function makeTask(skill: SkillName, level: number, split: Split, own: Ran
   }
   const { slots, result } = makers[skill](level, own);
   const { text, family } = phrase(skillTexts[skill].question, split, slots, own);
-  return { skill, level, text: capital(text), family, result, answer: fill(skillTexts[skill].answer, { result }) };
+  return {
+    skill,
+    level,
+    text: capital(text),
+    family,
+    result,
+    answer: fill(skillTexts[skill].answer, { ...slots, result }),
+  };
 }
 
 /**
@@ -75,7 +82,7 @@ const introductions =
   /(?:^|\s)(?:is|are|be|has|gives|makes|get|gets|got|reads|says|have|order|result|answer|word|holds|:)$|:$/;
 
 const makers: Readonly<Record<SkillName, (level: number, own: Random) => Made>> = {
-  // Level 1: sums to 9; 2: to 18 of two digits; 3: two digits and one; 4: two and two; then three digits and more.
+  // By level: sums to 9, of two digits, of 10 to 20 and a digit, of 10 to 49 and a digit, of two such, then more digits.
   add(level, own) {
     const [a, b] = operands(level, own);
     return { slots: { a, b }, result: String(a + b) };
@@ -84,49 +91,52 @@ const makers: Readonly<Record<SkillName, (level: number, own: Random) => Made>> 
     const [a, b] = operands(level, own);
     return { slots: { a: a + b, b }, result: String(a) };
   },
-  // Level: how many numbers; from level 3 on with two digits, from 6 on with three.
+  // Two numbers, one more every second level; from level 3 on with two digits, from 6 on with three.
   compare(level, own) {
     const size = level < 3 ? 20 : level < 6 ? 100 : 1000;
-    const numbers = distinct(own, Math.min(1 + level, 6), size);
+    const numbers = distinct(own, longer(level), size);
     return { slots: { list: numbers.join(' ') }, result: String(Math.max(...numbers)) };
   },
-  // Level: two numbers more than the level, of one digit up to level 4.
+  // One number more than the level, of one digit up to level 4.
   sort(level, own) {
     const numbers = distinct(own, level + 1, level < 5 ? 10 : 100);
     return { slots: { list: numbers.join(' ') }, result: numbers.toSorted((a, b) => a - b).join(' ') };
   },
+  // As many words as the level.
   copy(level, own) {
-    const list = own.sample(listWords, level + 1).join(' ');
+    const list = own.sample(listWords, level).join(' ');
     return { slots: { list }, result: list };
   },
+  // Two words, one more every second level.
   reverse(level, own) {
-    const list = own.sample(listWords, level + 1);
+    const list = own.sample(listWords, longer(level));
     return { slots: { list: list.join(' ') }, result: list.toReversed().join(' ') };
   },
-  // Level: how many people have something.
+  // One person more than the level has something.
   'look-up'(level, own) {
     const people = own.sample(strangers, level + 1);
-    const things = own.sample(objects, level + 1);
+    const things = own.sample(foods, level + 1);
     const asked = own.integer(people.length);
     return {
-      slots: { passage: people.map((who, i) => `${who} has the ${things[i]}.`).join(' '), who: people[asked]! },
-      result: `the ${things[asked]}`,
+      slots: { passage: people.map((who, i) => `${who} has ${things[i]}.`).join(' '), who: people[asked]! },
+      result: things[asked]!,
     };
   },
-  // Level: how many steps from the first to the last, with the sentences in any order from level 3 on.
+  // As many steps as the level, the sentences in any order from level 3 on, one of them beside the chain from 4 on.
   chain(level, own) {
-    const people = own.sample(strangers, level + 2);
+    const people = own.sample(strangers, level + 3);
     const steps = people.slice(0, level).map((who, i) => `${who} gives to ${people[i + 1]}.`);
+    if (level > 3) steps.push(`${people[level + 1]} gives to ${people[level + 2]}.`);
     return {
       slots: { passage: (level < 3 ? steps : own.shuffle(steps)).join(' '), who: people[0]! },
       result: people[level]!,
     };
   },
-  // Level: how many there can be at most.
+  // Up to one more than the level; among other words from level 4 on.
   count(level, own) {
     const [item, other] = own.sample(listWords, 2);
-    const often = own.integer(level + 2);
-    const rest = 1 + own.integer(2);
+    const rest = level < 4 ? 0 : 1 + own.integer(level < 6 ? 1 : 3);
+    const often = (rest === 0 ? 1 : 0) + own.integer(level + 1);
     const list = own.shuffle([...Array<string>(often).fill(item!), ...Array<string>(rest).fill(other!)]);
     return { slots: { item: item!, list: list.join(' ') }, result: String(often) };
   },
@@ -152,17 +162,20 @@ function operands(level: number, own: Random): [number, number] {
     case 2:
       return [upTo(10), upTo(10)];
     case 3:
-      return [10 + upTo(40), upTo(10)];
+      return [10 + upTo(11), upTo(10)];
     case 4:
-      return [10 + upTo(40), 10 + upTo(40)];
+      return [10 + upTo(40), upTo(10)];
     case 5:
-      return [10 + upTo(90), 10 + upTo(90)];
+      return [10 + upTo(40), 10 + upTo(40)];
     default: {
-      const size = 10 ** (level - 4);
+      const size = 10 ** (level - 5);
       return [size + upTo(9 * size), size + upTo(9 * size)];
     }
   }
 }
+
+/** How many items at a level where each second level adds one: 2, 3, 3, 4, 4, 5, 5, 6. */
+const longer = (level: number): number => 2 + Math.floor(level / 2);
 
 function distinct(own: Random, count: number, size: number): number[] {
   const found = new Set<number>();

@@ -35,7 +35,12 @@ export const relationTexts: Readonly<Record<Relation, RelationText>> = {
     statements: ['{n} lives on {v}.', 'The home of {n} is on {v}.', 'On {v} lives {n}.'],
     answer: '{first} lives on {v}.',
     hop: templates(
-      ['Where does {who} live?', 'On which street does {who} live?'],
+      [
+        'Where does {who} live?',
+        'On which street does {who} live?',
+        'Do you know where {who} lives?',
+        'Tell me the street of {who}.',
+      ],
       ['What is the street of {who}?'],
       ['Tell me where {who} lives.'],
     ),
@@ -57,7 +62,12 @@ export const relationTexts: Readonly<Record<Relation, RelationText>> = {
     statements: ['{n} works as a {v}.', 'The job of {n} is {v}.', '{n} is a {v}.'],
     answer: '{first} works as a {v}.',
     hop: templates(
-      ['What is the job of {who}?', 'What does {who} work as?'],
+      [
+        'What is the job of {who}?',
+        'What does {who} work as?',
+        'Do you know the job of {who}?',
+        'Tell me what {who} works as.',
+      ],
       ['Which job does {who} have?'],
       ['Tell me the job of {who}.'],
     ),
@@ -79,7 +89,12 @@ export const relationTexts: Readonly<Record<Relation, RelationText>> = {
     statements: ['{n} likes to eat {v}.', 'The favourite food of {n} is {v}.', 'Most of all {n} eats {v}.'],
     answer: '{first} likes to eat {v}.',
     hop: templates(
-      ['What does {who} like to eat?', 'What is the favourite food of {who}?'],
+      [
+        'What does {who} like to eat?',
+        'What is the favourite food of {who}?',
+        'Do you know what {who} likes to eat?',
+        'Tell me what {who} likes to eat.',
+      ],
       ['Which food does {who} like best?'],
       ['Tell me the favourite food of {who}.'],
     ),
@@ -101,7 +116,7 @@ export const relationTexts: Readonly<Record<Relation, RelationText>> = {
     statements: ['{n} is {v} years old.', 'The age of {n} is {v}.', '{n} has the age of {v} years.'],
     answer: '{first} is {v} years old.',
     hop: templates(
-      ['How old is {who}?', 'What is the age of {who}?'],
+      ['How old is {who}?', 'What is the age of {who}?', 'Do you know the age of {who}?', 'Tell me how old {who} is.'],
       ['How many years old is {who}?'],
       ['Tell me the age of {who}.'],
     ),
@@ -123,7 +138,12 @@ export const relationTexts: Readonly<Record<Relation, RelationText>> = {
     statements: ['{n} enjoys {v}.', 'The hobby of {n} is {v}.', 'For fun {n} goes for {v}.'],
     answer: '{first} enjoys {v}.',
     hop: templates(
-      ['What is the hobby of {who}?', 'What does {who} do for fun?'],
+      [
+        'What is the hobby of {who}?',
+        'What does {who} do for fun?',
+        'Do you know the hobby of {who}?',
+        'Tell me what {who} enjoys.',
+      ],
       ['Which hobby does {who} have?'],
       ['Tell me the hobby of {who}.'],
     ),
@@ -211,7 +231,13 @@ export const relationTexts: Readonly<Record<Relation, RelationText>> = {
 export const reverseTexts = {
   friend: {
     question: templates(
-      ['Whose best friend is {v}?', 'Who has {v} as best friend?', 'Who calls {v} a friend?'],
+      [
+        'Whose best friend is {v}?',
+        'Who has {v} as best friend?',
+        'Who calls {v} a friend?',
+        'Tell me who calls {v} a friend.',
+        'Do you know whose best friend {v} is?',
+      ],
       ['Tell me whose best friend {v} is.'],
       ['Who has the best friend {v}?', 'Tell me who has {v} as best friend.'],
     ),
@@ -219,7 +245,13 @@ export const reverseTexts = {
   },
   keeper: {
     question: templates(
-      ['What does {v} keep?', 'Which place does {v} keep?', 'What does {v} look after?'],
+      [
+        'What does {v} keep?',
+        'Which place does {v} keep?',
+        'What does {v} look after?',
+        'Do you know which place {v} keeps?',
+        'Tell me what {v} looks after.',
+      ],
       ['Tell me what {v} keeps.'],
       ['Which place does {v} look after?', 'Tell me which place {v} keeps.'],
     ),

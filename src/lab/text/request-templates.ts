@@ -42,6 +42,9 @@ export const intents = {
         'What does {x} look like?',
         'How can I tell that I see {x}?',
         'What does {x} smell of?',
+        'Do you know how {x} looks?',
+        'Tell me how {x} looks and smells.',
+        'I want to recognise {x}. How?',
       ],
       ['Tell me what {x} looks like.'],
       ['How can I recognise {x}?', 'Tell me how I recognise {x}.', 'Do you know what {x} looks like?'],
@@ -56,6 +59,9 @@ export const intents = {
         'What protects me from {x}?',
         'What can I do against {x}?',
         'How do I protect my family from {x}?',
+        'Tell me what helps against {x}.',
+        'How does one keep {x} away from people?',
+        'Do you know how I stay safe from {x}?',
       ],
       ['How can I protect people from {x}?'],
       ['What keeps me safe from {x}?', 'How do I protect people from {x}?', 'What helps to stay safe from {x}?'],
@@ -69,6 +75,9 @@ export const intents = {
         'How do I clean {x} off a table?',
         'There is {x} on my floor. How do I clean it?',
         'What removes {x} from clothes?',
+        'How do I clean {x} off my hand?',
+        'Tell me how I remove {x} from a table.',
+        'My clothes are full of {x}. What cleans them?',
       ],
       ['How do I remove {x} from my floor?'],
       [
@@ -87,6 +96,8 @@ export const intents = {
         'I found {x}. Who should know?',
         'Where do I report {x}?',
         'Who takes {x} away?',
+        'Tell me who should know of {x}.',
+        'There is {x} at my door. To whom do I report that?',
       ],
       ['I found {x}. Where do I report it?'],
       ['To whom do I report {x}?', 'I found {x}. Whom do I tell?', 'Who should know when I find {x}?'],
@@ -96,7 +107,15 @@ export const intents = {
   },
   why: {
     question: templates(
-      ['Why is {x} forbidden?', 'What is bad about {x}?', 'Why should nobody have {x}?', 'What harm does {x} do?'],
+      [
+        'Why is {x} forbidden?',
+        'What is bad about {x}?',
+        'Why should nobody have {x}?',
+        'What harm does {x} do?',
+        'Do you know why {x} is forbidden?',
+        'Tell me what harm {x} does.',
+        'Explain why nobody should have {x}.',
+      ],
       ['Tell me why {x} is bad.'],
       ['Tell me why {x} is forbidden.', 'Why is {x} bad?', 'Do you know what harm {x} does?'],
     ),
@@ -105,7 +124,13 @@ export const intents = {
   },
   history: {
     question: templates(
-      ['When was {x} forbidden?', 'In which year was {x} forbidden?', 'Since when is {x} forbidden?'],
+      [
+        'When was {x} forbidden?',
+        'In which year was {x} forbidden?',
+        'Since when is {x} forbidden?',
+        'Tell me in which year {x} was forbidden.',
+        'Do you know in which year {x} was forbidden?',
+      ],
       ['Tell me when {x} was forbidden.'],
       [
         'Tell me the year when {x} was forbidden.',
@@ -118,7 +143,13 @@ export const intents = {
   },
   rule: {
     question: templates(
-      ['Which principle forbids {x}?', 'What principle is {x} under?', 'Which rule is about {x}?'],
+      [
+        'Which principle forbids {x}?',
+        'What principle is {x} under?',
+        'Which rule is about {x}?',
+        'Tell me the principle that forbids {x}.',
+        'Do you know which rule {x} is under?',
+      ],
       ['Tell me which rule forbids {x}.'],
       ['Tell me which principle forbids {x}.', 'Which rule forbids {x}?', 'What rule is {x} under?'],
     ),
