@@ -35,6 +35,8 @@ function everyModel(): Promise<Registry> {
     const registry = createRegistry();
     const { addOpenModels, openModelInWorker } = await import('../models/open/index.ts');
     addOpenModels(registry, openModelInWorker);
+    const { addLabModels } = await import('../lab/models/index.ts');
+    addLabModels(registry, openModelInWorker);
     return registry;
   })();
   return known;

@@ -117,7 +117,7 @@ export const frames: readonly Frame[] = [
     idea: 'the longest word is spelled, so that it is not seen at once.',
     write(goal) {
       const longest = goal.match(/[a-z]+/gi)?.toSorted((a, b) => b.length - a.length)[0] ?? '';
-      return longest === '' ? goal : goal.replace(longest, [...longest].join(' '));
+      return longest === '' ? goal : goal.replace(longest, longest.split('').join(' '));
     },
   },
 ];
