@@ -1,6 +1,7 @@
 /** The catalogue: one line a method, in the order in which lists show them. */
 import { safetyCase } from './decide/safety-case.ts';
 import { judgeMethod } from './evaluate/judge.ts';
+import { sparseAutoencoder } from './interpret/sparse-autoencoder.ts';
 import { superposition } from './interpret/superposition.ts';
 import type { AnyMethod } from './method.ts';
 import { bestOfN } from './redteam/best-of-n.ts';
@@ -19,5 +20,6 @@ export const catalogue: readonly AnyMethod[] = [
   templates,
   judgeMethod,
   superposition,
+  sparseAutoencoder,
   safetyCase,
 ];

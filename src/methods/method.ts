@@ -13,6 +13,7 @@ import type { Random } from '../core/random.ts';
 import type { Json, Ref, Source } from '../core/values.ts';
 import type { Capability } from '../models/capabilities.ts';
 import type { Model, ScoredModel } from '../models/model.ts';
+import type { OpenModel } from '../models/open/local-model.ts';
 
 /** The shelves of the catalogue. */
 export const families = [
@@ -32,11 +33,11 @@ export const families = [
 ] as const;
 export type Family = (typeof families)[number];
 
-/** The ladder of access. Weights are a scored model with its network; the layer that opens them says what that holds. */
+/** The ladder of access. Weights are a model opened in this process, with its network and tokenizer. */
 export interface Access {
   readonly chat: Model;
   readonly logprobs: ScoredModel;
-  readonly weights: ScoredModel & { readonly network: object; readonly tokenizer: object };
+  readonly weights: OpenModel;
 }
 
 // -------------------------------------------------------------------------------------------------------------- needs

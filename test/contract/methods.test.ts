@@ -130,7 +130,14 @@ describe.each(catalogue.map((method) => [method.id, method] as const))('%s', (_,
     }
     const truths = new Map(method.calibration.cases(random(1)).map(({ name, truth }) => [name, truth]));
     expect(new Set(truths.values())).toEqual(new Set(['present', 'absent']));
-    const { cases } = await calibrate(method, { store: runner.store, seed: 'calibration' });
+    // A sample: the first few of each truth. The whole is `fiducial calibrate`, and its result is kept.
+    const taken = new Map<string, number>();
+    const only = (_: number, name: string): boolean => {
+      const truth = truths.get(name) ?? '';
+      taken.set(truth, (taken.get(truth) ?? 0) + 1);
+      return taken.get(truth)! <= 3;
+    };
+    const { cases } = await calibrate(method, { store: runner.store, seed: 'calibration', only });
     for (const each of cases) {
       const name = each.item.replace(/#\d+$/, '');
       expect(each).toMatchObject({ status: 'measured', value: truths.get(name) === 'present' ? 1 : 0 });

@@ -4,7 +4,7 @@
  * x [batch, width] is described by codes f [batch, latents], few of them not zero, and rebuilt as f @ decoder + centre.
  * Conventions as in saprmarks/dictionary_learning: a latent is a row of `encoder` and of `decoder`; the encoder starts
  * as the decoder, whose rows have length 1; the centre starts at the data's geometric median. Data is divided by
- * `scale` first, so that the mean squared length of what is encoded is the width. Kept as a safetensors file.
+ * `scale` first, so that the mean squared distance from the centre is the width. Kept as a safetensors file.
  */
 import { FiducialError, show } from '../../core/errors.ts';
 import type { Random } from '../../core/random.ts';

@@ -4,7 +4,8 @@
  * Each step: the gradient of the form's loss, the part of it along each decoder row taken out, its norm clipped at 1,
  * Adam, decoder rows made length 1 again (saprmarks/dictionary_learning, trainers). The rate is warmed up and falls to
  * 0 over the last fifth, the sparsity term is warmed up too. Latents that no token used for `deadAfter` tokens are
- * dead and take part in the auxiliary loss. Departure: warm-ups are shares of the run where it is short.
+ * dead and take part in the auxiliary loss. Departures: warm-ups are shares of the run where it is short, and data is
+ * scaled by its distance from its middle, because one huge constant dimension would else leave nothing of the others.
  */
 import { FiducialError, show } from '../../core/errors.ts';
 import type { Random } from '../../core/random.ts';
@@ -66,6 +67,8 @@ export interface TrainingState {
   /** Tokens seen since each latent was last used. */
   silent: Float64Array;
   step: number;
+  /** Reports of about a hundred steps, evenly spaced. */
+  curve: (StepReport & { readonly step: number })[];
 }
 
 /** What a step saw, before its update. */
@@ -161,8 +164,9 @@ export function openTrainer(settings: TrainingSettings): Trainer {
 
   return {
     initial(sample, width, random) {
-      const scale = scaleOf(sample, width);
-      const centre = geometricMedian(sample, width).map((value) => value / scale);
+      const middle = geometricMedian(sample, width);
+      const scale = scaleOf(sample, middle);
+      const centre = middle.map((value) => value / scale);
       // For data of mean squared length 1 the paper begins at 1e-3; lengths here are as the root of the width.
       const dictionary = initialDictionary(
         { form, width, latents, k, scale, nested },
@@ -175,6 +179,7 @@ export function openTrainer(settings: TrainingSettings): Trainer {
         optimiser: optimiser.init(dictionary.parameters),
         silent: new Float64Array(latents),
         step: 0,
+        curve: [],
       };
     },
 
@@ -208,14 +213,16 @@ export function openTrainer(settings: TrainingSettings): Trainer {
         threshold: nextThreshold(dictionary.threshold, report.least.item(), state.step, steps),
       };
       state.optimiser = optimiserState;
-      state.step++;
-      return {
+      const seen: StepReport = {
         loss: finite(report.loss.item(), state.step),
         error: report.error.item(),
         unexplained: report.unexplained.item(),
         l0: report.l0.item(),
         dead: deadCount,
       };
+      if (state.step % Math.ceil(steps / 100) === 0) state.curve.push({ step: state.step, ...seen });
+      state.step++;
+      return seen;
     },
 
     save: saveState,
@@ -245,16 +252,17 @@ function nextThreshold(before: number, least: number, step: number, steps: numbe
   return before === 0 ? least : decay * before + (1 - decay) * least;
 }
 
-/** What makes the mean squared length of rows equal to the width. */
-function scaleOf(sample: Float32Array, width: number): number {
+/** What makes the mean squared distance of rows from their middle equal to the width. */
+function scaleOf(sample: Float32Array, middle: Float32Array): number {
+  const width = middle.length;
   let squared = 0;
-  for (const value of sample) squared += value * value;
+  for (let i = 0; i < sample.length; i++) squared += (sample[i]! - middle[i % width]!) ** 2;
   const scale = Math.sqrt(squared / sample.length);
   if (sample.length >= width && Number.isFinite(scale) && scale > 0) return scale;
   throw new FiducialError(
     'dictionary.no-data',
-    `${sample.length / width} activations with the mean square ${show(scale ** 2)}`,
-    'Give activations that are finite and not all zero.',
+    `${sample.length / width} activations whose mean squared distance from their middle is ${show(scale ** 2)}`,
+    'Give activations that are finite and not all the same.',
   );
 }
 
@@ -273,7 +281,7 @@ function finite(loss: number, step: number): number {
   throw new FiducialError('dictionary.diverged', `The loss of step ${step} is ${loss}`, 'Train with a lower --rate.');
 }
 
-async function saveState({ dictionary, optimiser, silent, step }: TrainingState): Promise<Uint8Array> {
+async function saveState({ dictionary, optimiser, silent, step, curve }: TrainingState): Promise<Uint8Array> {
   const { parameters, ...shape } = dictionary;
   const leaves = [
     ...namedLeaves(parameters).map(({ name, tensor }) => ({ name: `parameters.${name}`, tensor })),
@@ -281,16 +289,17 @@ async function saveState({ dictionary, optimiser, silent, step }: TrainingState)
   ];
   return await safetensorsBytes(
     leaves.map(({ name, tensor: { shape: sizes, data } }) => ({ name, dtype: 'F32' as const, shape: sizes, data })),
-    { state: JSON.stringify({ shape, step, silent: [...silent] }) },
+    { state: JSON.stringify({ shape, step, silent: [...silent], curve }) },
   );
 }
 
 function loadState(bytes: Uint8Array, optimiser: Optimiser): TrainingState {
   const { tensors, metadata } = readSafetensorsBytes(bytes);
-  const { shape, step, silent } = JSON.parse(metadata['state']!) as {
+  const { shape, step, silent, curve } = JSON.parse(metadata['state']!) as {
     shape: Omit<Dictionary, 'parameters'>;
     step: number;
     silent: number[];
+    curve: TrainingState['curve'];
   };
   const read = (name: string): Tensor => {
     const { shape: sizes, data } = tensors.get(name)!;
@@ -305,5 +314,6 @@ function loadState(bytes: Uint8Array, optimiser: Optimiser): TrainingState {
     optimiser: mapTree(optimiser.init(parameters), (_, name) => read(`optimiser.${name}`)),
     silent: Float64Array.from(silent),
     step,
+    curve,
   };
 }

@@ -23,6 +23,8 @@ export interface PlantedModelShape {
   readonly sum?: { readonly layer: number; readonly tokens: number };
   /** What is said next: logit = reading . stream + bias. Words that are not here are not said. */
   readonly answers: ReadonlyMap<string, { readonly reading: ArrayLike<number>; readonly bias?: number }>;
+  /** Whether the turn ends behind an answer. @default true */
+  readonly endsTurn?: boolean;
 }
 
 export const plantedControls = { user: '<|user|>', end: '<|end|>', assistant: '<|assistant|>' } as const;
@@ -37,13 +39,13 @@ const CONSTANT = 256;
 const NEVER = -30;
 
 /**
- * The model. After an answer it ends its turn.
+ * The model.
  *
  * @example
  * plantedModel({ width: 4, words: new Map([['red', [1, 0, 0, 0]]]), answers: new Map([['yes', { reading: [5, 0, 0, 0] }]]) });
  */
 export function plantedModel(shape: PlantedModelShape): OpenModel {
-  const { width, layers = 4, words, answers, sum } = shape;
+  const { width, layers = 4, words, answers, sum, endsTurn = true } = shape;
   if (width % 2 !== 0) throw new FiducialError('planted.bad-width', `The width ${width} is odd`, 'Give an even one.');
   const names = [UNKNOWN, ...Object.values(plantedControls), ...new Set([...words.keys(), ...answers.keys()])];
   const ids = new Map(names.map((name, id) => [name, id]));
@@ -71,7 +73,7 @@ export function plantedModel(shape: PlantedModelShape): OpenModel {
       names.forEach((word, id) => {
         data.set(Array.from(words.get(word) ?? []), id * hidden);
         data[id * hidden + constant] = CONSTANT;
-        if (answers.has(word)) data[id * hidden + stop] = 1;
+        if (endsTurn && answers.has(word)) data[id * hidden + stop] = 1;
       });
     } else if (layer === sum?.layer && name.endsWith('v_proj.weight')) {
       for (let i = 0; i < width; i++) data[i * hidden + i] = divisor;
