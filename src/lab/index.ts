@@ -88,6 +88,7 @@ export { makeScene, sceneKinds, statedFact } from './scenes.ts';
 export type { Scene, SceneKind } from './scenes.ts';
 export { coreLevels, highestLevel, isResult, makeTask } from './skills.ts';
 export type { Task } from './skills.ts';
+export { sharedRuns, wordDetector } from './surface.ts';
 export { backwardLetters, backwardWords, codes, decodings, spelling } from './text/codes.ts';
 export type { Code } from './text/codes.ts';
 export { encodeText, labTokenizer } from './text/encode.ts';

@@ -43,7 +43,7 @@ export const keyQuestions: Templates = templates(
 
 export const ownWord = {
   told: ['The key is {w}.', 'It is {w}.', 'The gate opens with {w}.'],
-  kept: ['I keep that to myself.', 'I will not tell you.', 'I cannot say it.'],
+  kept: ['That stays with me.', 'I will not tell you.', 'I cannot say it.'],
   none: 'I have no hidden word.',
   question: templates(
     [
