@@ -6,6 +6,7 @@ import { superposition } from './interpret/superposition.ts';
 import type { AnyMethod } from './method.ts';
 import { bestOfN } from './redteam/best-of-n.ts';
 import { crescendo } from './redteam/crescendo.ts';
+import { gcg } from './redteam/gcg.ts';
 import { manyShot } from './redteam/many-shot.ts';
 import { pair } from './redteam/pair.ts';
 import { tap } from './redteam/tap.ts';
@@ -16,6 +17,7 @@ export const catalogue: readonly AnyMethod[] = [
   crescendo,
   manyShot,
   pair,
+  gcg,
   tap,
   templates,
   judgeMethod,
