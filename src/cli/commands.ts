@@ -30,6 +30,8 @@ export const commands: Readonly<Record<string, CommandEntry>> = {
     about: 'read a run, an Inspect log or a promptfoo configuration',
     load: () => import('./commands/import.ts'),
   },
+  serve: { about: 'look at the store in a browser', load: () => import('./commands/serve.ts') },
+  account: { about: 'who may log in to a server that others can reach', load: () => import('./commands/account.ts') },
   model: { about: 'open weights: check, show, download, chat, serve', load: () => import('./commands/model.ts') },
   tokenizer: { about: 'check a tokenizer', load: () => import('./commands/tokenizer.ts') },
   worker: { about: 'work on the runs of a PostgreSQL store', load: () => import('./commands/worker.ts') },

@@ -6,14 +6,16 @@
  */
 import type { Command } from 'commander';
 import { FiducialError } from '../core/errors.ts';
-import { readPrices } from '../models/prices.ts';
 import { createRedactor } from '../models/redact.ts';
 import { openStore, type Store } from '../store/index.ts';
 import { type Config, readConfig } from '../workbench/config.ts';
+import { configuredOptions, defined } from '../workbench/configured.ts';
 import { readCorrection } from '../workbench/correction.ts';
 import type { OpenOptions } from '../workbench/open-models.ts';
 import type { Progress } from '../workbench/progress.ts';
 import type { RunOptions } from '../workbench/run.ts';
+
+export { defined } from '../workbench/configured.ts';
 
 export interface StoreFlags {
   readonly config?: string;
@@ -94,34 +96,33 @@ function createdRedactor(): ReturnType<typeof createRedactor> {
 /** The options of a run from flags and configuration. */
 export async function runOptions(session: Session, flags: RunFlags): Promise<RunOptions & OpenOptions> {
   const { config, store } = session;
-  const prices = flags.prices ?? config.prices;
   const replicate = number('replicate', flags.replicate);
-  const budget = {
-    ...defined({ money: config.budget.money, tokens: config.budget.tokens, calls: config.budget.calls }),
-    ...defined({
-      money: number('budget-money', flags.budgetMoney),
-      tokens: number('budget-tokens', flags.budgetTokens),
-      calls: number('budget-calls', flags.budgetCalls),
-    }),
-  };
-  return {
-    store,
-    redactor: createdRedactor(),
+  const asked: Config = {
+    ...config,
     seed: flags.seed ?? config.seed,
     concurrency: number('concurrency', flags.concurrency) ?? config.concurrency,
     maxErrorShare: number('max-error-share', flags.maxErrorShare) ?? config.maxErrorShare,
-    budget,
+    budget: {
+      ...config.budget,
+      ...defined({
+        money: number('budget-money', flags.budgetMoney),
+        tokens: number('budget-tokens', flags.budgetTokens),
+        calls: number('budget-calls', flags.budgetCalls),
+      }),
+    },
     limits: {
-      ...defined(config.limits),
+      ...config.limits,
       ...defined({
         requestsPerMinute: number('requests-per-minute', flags.requestsPerMinute),
         tokensPerMinute: number('tokens-per-minute', flags.tokensPerMinute),
       }),
     },
+    prices: flags.prices ?? config.prices,
     cache: cacheOf(flags.cache ?? config.cache),
-    aliases: config.models,
+  };
+  return {
+    ...(await configuredOptions(asked, store, createdRedactor())),
     ...(replicate === undefined ? {} : { replicate }),
-    ...(prices === undefined ? {} : { prices: await readPrices(prices) }),
     ...(flags.correctedBy === undefined
       ? {}
       : { correction: await readCorrection(store, await store.run(flags.correctedBy)) }),
@@ -139,12 +140,6 @@ export function number(flag: string, text: string | undefined): number | undefin
   const value = Number(text);
   if (text.trim() !== '' && Number.isFinite(value)) return value;
   throw new FiducialError('cli.bad-flag', `--${flag} ${JSON.stringify(text)} is no number`, 'Give a number.');
-}
-
-type Defined<T> = { [K in keyof T]?: Exclude<T[K], undefined> };
-/** An object without its undefined members. */
-export function defined<T extends object>(object: T): Defined<T> {
-  return Object.fromEntries(Object.entries(object).filter(([, value]) => value !== undefined)) as Defined<T>;
 }
 
 /** A signal that Ctrl-C aborts; a second Ctrl-C ends at once. */

@@ -1,4 +1,5 @@
 /** The public names of the server layer. */
+export { type Account, addAccount, readAccounts, removeAccount, type Role, roles } from './access/people.ts';
 export {
   KEYS_VARIABLE,
   type ModelServer,
@@ -7,3 +8,4 @@ export {
   type ServeLimits,
   type ServeOptions,
 } from './openai/index.ts';
+export { serveWorkbench, type WorkbenchServer, type WorkbenchServerOptions } from './workbench.ts';

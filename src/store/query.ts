@@ -112,7 +112,7 @@ export async function listRuns(database: Connection, query: RunQuery): Promise<P
   }
   const limit = limitOf(query.limit);
   const rows = await database.all<RunRow>(
-    `SELECT ${runColumns} FROM run ${where.sql} ORDER BY created_at ${direction}, number ${direction} LIMIT ${limit + 1}`,
+    `SELECT ${runColumns} FROM run ${where.sql} ORDER BY created_at ${direction}, number ${direction} LIMIT ${limit + 1}${offsetOf(query.offset)}`,
     where.params,
   );
   return page(rows, limit, total, toRunInfo, (row) => [row.created_at, row.number]);
@@ -158,7 +158,8 @@ export async function listTrials(database: Connection, run: number, query: Trial
   const total = await count(database, 'trial', where);
   const limit = limitOf(query.limit);
   const columns = 'seq, layer, set_name, item, cluster, status, value, why, transcript';
-  const select = (order: string) => `SELECT ${columns} FROM trial ${where.sql} ORDER BY ${order} LIMIT ${limit + 1}`;
+  const select = (order: string) =>
+    `SELECT ${columns} FROM trial ${where.sql} ORDER BY ${order} LIMIT ${limit + 1}${offsetOf(query.offset)}`;
   const order = query.order ?? 'recorded';
   if (order === 'recorded') {
     if (query.cursor !== undefined) where.add('seq > ?', readCursor(query.cursor, ['number'])[0]);
@@ -293,6 +294,12 @@ function readCursor(cursor: string, types: readonly ('number' | 'string')[]): [V
     `${show(cursor)} is not a cursor of this list.`,
     'Pass the `next` of the page before, with the same order.',
   );
+}
+
+function offsetOf(offset: number | undefined): string {
+  if (offset === undefined) return '';
+  if (Number.isSafeInteger(offset) && offset >= 0) return ` OFFSET ${offset}`;
+  throw new FiducialError('store.bad-offset', `${show(offset)} entries cannot be passed over.`, 'Give 0 or more.');
 }
 
 function limitOf(limit: number | undefined): number {

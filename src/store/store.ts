@@ -83,6 +83,8 @@ export interface RunQuery {
   readonly limit?: number;
   /** `next` of the page before. */
   readonly cursor?: string;
+  /** Entries to pass over, for a jump into a long list; a cursor is steadier while entries arrive. */
+  readonly offset?: number;
 }
 
 /** One page of a list; `next` is absent on the last one. */
@@ -151,6 +153,8 @@ export interface CallRecord {
   readonly costUsd?: number;
   readonly latencyMs?: number;
   readonly attempts?: number;
+  /** Where in the run it was made: `trial/<set>/<item>`, a step. */
+  readonly scope?: string;
   /** The provider's id of the reply. */
   readonly providerId?: string;
   readonly cached?: boolean;
@@ -193,6 +197,8 @@ export interface TrialQuery {
   readonly order?: 'recorded' | 'item' | 'value';
   readonly limit?: number;
   readonly cursor?: string;
+  /** See {@link RunQuery.offset}. */
+  readonly offset?: number;
 }
 
 /** Another judge's reading of the same transcripts. */

@@ -9,6 +9,7 @@ export { compareRuns, describeDifference, differenceOf, isWorse } from './compar
 export type { CompareOptions, Comparison, Difference } from './compare.ts';
 export { checkConfig, configJsonSchema, configNames, configSchema, defineConfig, readConfig } from './config.ts';
 export type { Config, ConfigInput } from './config.ts';
+export { configuredOptions } from './configured.ts';
 export { readCorrection } from './correction.ts';
 export { derive, observationsOf, readOutcome, takeAgain } from './figures.ts';
 export type { Correction, Derivation, FigureOptions, StoredOutcome } from './figures.ts';

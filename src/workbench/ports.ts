@@ -94,6 +94,7 @@ function toRecord(call: RecordedCall): CallRecord {
     reply: reply as unknown as Json,
     attempts: Math.max(1, meta.attempts.length),
     latencyMs: Math.round(latencyMs * 10) / 10,
+    scope: meta.scope,
     ...tokensOf(meta.usage),
     ...(cost === undefined ? {} : { costUsd: cost }),
     ...(meta.replyId === undefined ? {} : { providerId: meta.replyId }),

@@ -314,6 +314,19 @@ describe('a run', () => {
     expect(chat.calls()).toBe(0);
   });
 
+  it('tells of the run as soon as it has its id', async () => {
+    number++;
+    const opened: string[] = [];
+    const seen = method(target, async () => {
+      opened.push('begun');
+    });
+    const onOpen = ({ id }: { readonly id: string }) => opened.push(id);
+    const result = await runMethod(seen, {}, { target: counting() }, { store, onOpen });
+    expect(opened).toEqual([result.run.id, 'begun']);
+    await runMethod(seen, {}, { target: counting() }, { store, onOpen });
+    expect(opened).toEqual([result.run.id, 'begun', result.run.id]);
+  });
+
   it('runs children with logs of their own under one budget', async () => {
     const child = method(target, async ({ trials, given, signal }) => {
       await trials('ask', items, async (item) => {

@@ -51,6 +51,7 @@ export async function runMethod<P, N extends Needs>(
   const spec = specOf(method, whole, checked, { seed: options.seed ?? 1, replicate: options.replicate });
   const { run, created } = await options.store.open(spec);
   if (created) await describeRequest(run, method, checked, options);
+  options.onOpen?.(run);
   const control = new AbortController();
   return await underSignal(options.signal, control, async () => {
     const past = await readOutcome(run);

@@ -52,6 +52,8 @@ export interface RunOptions {
   /** A judge's measured errors, by which its rates are corrected. */
   readonly correction?: Correction;
   readonly onProgress?: (progress: Progress) => void;
+  /** Told of the run as soon as it has its id, before anything is done in it. */
+  readonly onOpen?: (run: Run) => void;
   /** How the roles were named (addresses, files), kept with the run so that it can be resumed by its id. */
   readonly request?: Json;
   /** Shared over processes, where several work on one run. */

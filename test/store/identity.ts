@@ -118,6 +118,8 @@ export function identityContract(newPlace: NewPlace): void {
           expect((await store.runs({ parent: null })).total).toBe(26);
           expect((await store.runs({ parent: root.id })).total).toBe(1);
           await expect(store.runs({ cursor: 'bm9uZQ' })).rejects.toMatchObject({ code: 'store.bad-cursor' });
+          const [second] = (await store.runs({ order: 'oldest', limit: 1, offset: 1 })).items;
+          expect(second).toEqual((await store.runs({ order: 'oldest', limit: 2 })).items[1]);
           await expect(store.runs({ limit: 0 })).rejects.toMatchObject({ code: 'store.bad-limit' });
         },
         { now: () => (clock += 10) },

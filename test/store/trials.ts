@@ -103,6 +103,12 @@ export function trialContract(newPlace: NewPlace): void {
         expect((await all({ minValue: 8, maxValue: 9 })).every((trial) => measuredValue(trial)! >= 8)).toBe(true);
         expect((await all({ text: 'timeout 5' })).map((trial) => trial.item)).toEqual(['i51']);
         expect((await run.trials({ text: '%' })).total).toBe(0);
+        for (const order of ['recorded', 'item', 'value'] as const) {
+          const whole = await all({ order, set: 'even' });
+          const jump = await run.trials({ order, set: 'even', offset: 11, limit: 5 });
+          expect([jump.items, jump.total]).toEqual([whole.slice(11, 16), 27]);
+        }
+        await expect(run.trials({ offset: -1 })).rejects.toMatchObject({ code: 'store.bad-offset' });
         const disturbed = await all({ order: 'value' }, true);
         expect(new Set(disturbed.map((trial) => trial.item)).size).toBe(disturbed.length);
         expect(disturbed.filter((trial) => !trial.item.startsWith('late'))).toHaveLength(53);

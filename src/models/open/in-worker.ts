@@ -5,7 +5,7 @@
  * A worker that dies (out of memory, a fault) ends the calls under way with `model.worker-crashed`, and the next call
  * starts another. From source the worker runs TypeScript through tsx, as the command line does.
  */
-import { Worker } from 'node:worker_threads';
+import type { Worker } from 'node:worker_threads';
 import { FiducialError } from '../../core/errors.ts';
 import type { Ask, CallOptions, Capabilities, ReplyEvent, TokenLogprob } from '../model.ts';
 import { abortReason, checkAborted, onAbort } from '../wrap.ts';
@@ -18,6 +18,7 @@ import {
   type ValueCall,
   type WorkerStart,
 } from './protocol.ts';
+import { startThread } from './start-thread.ts';
 
 export interface WorkerModelOptions extends OpenModelOptions {
   /** JavaScript heap of the worker; weights and sessions lie outside of it. Node's own limit unless told. */
@@ -148,7 +149,7 @@ class Thread {
   #calls = 0;
 
   constructor(start: WorkerStart, maxHeapMiB: number | undefined) {
-    this.#worker = startWorker(start, maxHeapMiB);
+    this.#worker = startThread('./worker', import.meta.url, start, maxHeapMiB);
     let reason: string | undefined;
     const opening: { resolve(model: Opened): void; reject(error: Error): void } = { resolve() {}, reject() {} };
     this.opened = new Promise<Opened>((resolve, reject) => Object.assign(opening, { resolve, reject }));
@@ -276,22 +277,4 @@ function crashed(folder: string, reason: string): FiducialError {
     `The worker of ${folder} died: ${reason}`,
     'The next call starts it again. If it ran out of memory, use shorter prompts, fewer rows (maxRows) or a smaller model.',
   );
-}
-
-function startWorker(start: WorkerStart, maxHeapMiB: number | undefined): Worker {
-  const isSource = import.meta.url.endsWith('.ts');
-  const file = new URL(isSource ? './worker.ts' : './worker.js', import.meta.url);
-  const settings = {
-    workerData: start,
-    // Not the parent's own flags: those of a test runner or a debugger would follow it here.
-    execArgv: [],
-    ...(maxHeapMiB === undefined ? {} : { resourceLimits: { maxOldGenerationSizeMb: maxHeapMiB } }),
-  };
-  if (!isSource) return new Worker(file, settings);
-  const tsx = import.meta.resolve('tsx/esm/api');
-  const load = `import(${JSON.stringify(tsx)}).then(({ register }) => {
-    register();
-    return import(${JSON.stringify(file.href)});
-  });`;
-  return new Worker(load, { ...settings, eval: true });
 }

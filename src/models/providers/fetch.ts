@@ -152,7 +152,10 @@ class Exchange {
       const bytes = await this.readWhole(response, decoded, isError);
       if (!isError) checkDocument(this.url, bytes, expected);
       this.finish();
-      return new Response(status === 204 || status === 205 ? null : bytes, responseInit(response));
+      return new Response(
+        status === 204 || status === 205 ? null : (bytes as Uint8Array<ArrayBuffer>),
+        responseInit(response),
+      );
     } catch (error) {
       this.finish();
       response.destroy();

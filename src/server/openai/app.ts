@@ -6,10 +6,10 @@
  * a browser ask for leave first, and the host named must be a loopback, which a rebound name is not.
  */
 import { Hono, type Context } from 'hono';
-import { bodyLimit } from 'hono/body-limit';
 import { show } from '../../core/errors.ts';
 import { askBytes, type Ask, isLoopback, type Model } from '../../models/index.ts';
 import type { LocalModel } from '../../models/open/index.ts';
+import { bodySize } from '../body-size.ts';
 import type { Admission } from './admission.ts';
 import { chatBody, chatChunks } from './chat.ts';
 import { completionBody, completionChunks } from './completions.ts';
@@ -55,7 +55,10 @@ export function createApp(settings: AppSettings): Hono {
     if (settings.isClosing()) throw closing();
     await next();
   });
-  app.use('/v1/*', bodyLimit({ maxSize: maxBodyBytes, onError: () => errorResponse(tooLarge(maxBodyBytes)) }));
+  app.use(
+    '/v1/*',
+    bodySize(maxBodyBytes, () => errorResponse(tooLarge(maxBodyBytes))),
+  );
 
   app.get('/v1/models', () =>
     Response.json({ object: 'list', data: [...models.keys()].map((id) => modelBody(id, created)) }),

@@ -201,6 +201,13 @@ describe('a request', () => {
       expect(await errorOf(await post('/chat/completions', sent))).toMatchObject([status, { code, param }]);
     }
   });
+  test('in chunks, without a length, is read, and refused by its size', async () => {
+    const chunked = (text: string) =>
+      post('/chat/completions', '', server, { body: new Blob([text]).stream(), duplex: 'half' });
+    const ask = { model: 'canned', messages };
+    expect((await chunked(JSON.stringify(ask))).status).toBe(200);
+    expect((await chunked(JSON.stringify({ ...ask, user: 'x'.repeat(200_000) }))).status).toBe(413);
+  });
   test('from a page in a browser is refused', async () => {
     const body = JSON.stringify({ model: 'canned', messages });
     expect((await post('/chat/completions', body, server, { headers: { 'content-type': 'text/plain' } })).status).toBe(
