@@ -4,6 +4,7 @@
  */
 import { useId, useState } from 'react';
 import type { Axis, Figure as FigureData, Matrix, Plot, Point, Table } from '../../../src/core/figures.ts';
+import { GraphView } from './graph.tsx';
 
 export function Figure({ figure }: { readonly figure: FigureData }) {
   return (
@@ -11,13 +12,10 @@ export function Figure({ figure }: { readonly figure: FigureData }) {
       <figcaption>
         <strong>{figure.title}</strong> {figure.caption}
       </figcaption>
-      {figure.kind === 'plot' ? (
-        <PlotView plot={figure} />
-      ) : figure.kind === 'matrix' ? (
-        <MatrixView matrix={figure} />
-      ) : (
-        <TableView table={figure} />
-      )}
+      {figure.kind === 'plot' && <PlotView plot={figure} />}
+      {figure.kind === 'matrix' && <MatrixView matrix={figure} />}
+      {figure.kind === 'table' && <TableView table={figure} />}
+      {figure.kind === 'graph' && <GraphView graph={figure} />}
     </figure>
   );
 }
