@@ -29,9 +29,11 @@ import type { Account } from './access/people.ts';
 import { newToken, Sessions } from './access/sessions.ts';
 import { createApi } from './api/app.ts';
 import { statusError } from './api/errors.ts';
+import { openInsides } from './inside/insides.ts';
 import { openJobs } from './jobs/jobs.ts';
 import { Hub } from './live/hub.ts';
 import { bodySize } from './body-size.ts';
+import { openPool } from './models/pool.ts';
 import { readScreens } from './screens/files.ts';
 import { loginPage, loginRoutes } from './screens/login.ts';
 
@@ -98,6 +100,8 @@ export async function serveWorkbench(store: Store, options: WorkbenchServerOptio
   };
   const hubs = new Map<string, Hub>();
   const jobs = openJobs({ store: options.address, config, onError });
+  const pool = openPool(config);
+  const insides = openInsides();
   const screens = options.screens === undefined ? undefined : await readScreens(options.screens);
 
   const api = createApi(
@@ -119,6 +123,8 @@ export async function serveWorkbench(store: Store, options: WorkbenchServerOptio
       },
     },
     sessions,
+    pool,
+    insides,
   );
 
   const maxSize = options.maxBodyBytes ?? 4 * 2 ** 20;
@@ -200,7 +206,7 @@ export async function serveWorkbench(store: Store, options: WorkbenchServerOptio
       (closing ??= (async () => {
         stopping.abort(new Error('the server is shutting down'));
         const closed = new Promise<void>((resolve) => server.close(() => resolve()));
-        await jobs.close();
+        await Promise.all([jobs.close(), pool.close(), insides.close()]);
         for (const socket of sockets) socket.destroy();
         await closed;
         await audit.settled();

@@ -3,7 +3,7 @@
  * request carries so that the server knows that this page made it.
  */
 import { hc } from 'hono/client';
-import type { Api } from '../../src/server/api/app.ts';
+import type { Api } from '../../src/server/types.ts';
 
 export interface Self {
   readonly name: string;

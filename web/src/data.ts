@@ -1,6 +1,6 @@
 /** Values from the server in a component: loaded, loaded again, and moved by the log as it grows. */
 import { useCallback, useEffect, useRef, useState } from 'react';
-import type { LiveEvent } from '../../src/server/live/hub.ts';
+import type { LiveEvent } from '../../src/server/types.ts';
 
 export interface Loaded<T> {
   /** The last one, also while a newer one is on its way. */

@@ -6,6 +6,7 @@ import { Empty, Failure, useKeys } from './parts/basics.tsx';
 import { go, Link, useRoute } from './route.tsx';
 import { SelfContext } from './self.ts';
 import { ComparePage } from './screens/compare.tsx';
+import { EvidencePage } from './screens/evidence.tsx';
 import { RunPage } from './screens/run.tsx';
 import { RunsPage } from './screens/runs.tsx';
 import { StartPage } from './screens/start.tsx';
@@ -13,10 +14,16 @@ import './style.css';
 
 const LabelsPage = lazy(async () => ({ default: (await import('./screens/labels.tsx')).LabelsPage }));
 
+const PlaygroundPage = lazy(async () => ({ default: (await import('./screens/playground.tsx')).PlaygroundPage }));
+const InsidePage = lazy(async () => ({ default: (await import('./screens/inside.tsx')).InsidePage }));
+
 const places = [
   { path: 'runs', title: 'Runs', key: '1' },
   { path: 'start', title: 'Start', key: '2' },
   { path: 'labels', title: 'Labels', key: '3' },
+  { path: 'playground', title: 'Playground', key: '4' },
+  { path: 'inside', title: 'Inside', key: '5' },
+  { path: 'evidence', title: 'Evidence', key: '6' },
 ] as const;
 
 function Application({ self }: { readonly self: Self }) {
@@ -66,6 +73,9 @@ function Screen({ parts: [place = 'runs', id] }: { readonly parts: readonly stri
   if (place === 'runs') return id === undefined ? <RunsPage /> : <RunPage key={id} id={id} />;
   if (place === 'compare') return <ComparePage />;
   if (place === 'start') return <StartPage />;
+  if (place === 'playground') return <PlaygroundPage />;
+  if (place === 'inside') return <InsidePage />;
+  if (place === 'evidence') return <EvidencePage />;
   if (place === 'labels') return <LabelsPage id={id} />;
   return (
     <Empty>

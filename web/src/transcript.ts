@@ -4,7 +4,7 @@
  * A record has `request` and `reply`; it may have `sent`, `system`, `messages` or `turns` ({ role, content } each), and
  * `tree` or `nodes` ({ id, parent, ... } each), whose nodes are records themselves.
  */
-import type { Json } from '../../src/core/values.ts';
+import type { Json } from '../../src/server/types.ts';
 import type { TreeNode } from './parts/tree.tsx';
 
 type Fields = Readonly<Record<string, Json>>;

@@ -62,7 +62,7 @@ export const protect: MiddlewareHandler<ServerEnv> = async (context, next) => {
   const { headers } = context.res;
   if (!headers.has('content-security-policy')) headers.set('content-security-policy', policy);
   headers.set('x-content-type-options', 'nosniff');
-  headers.set('x-frame-options', 'DENY');
+  if (!headers.has('x-frame-options')) headers.set('x-frame-options', 'DENY');
   headers.set('referrer-policy', 'no-referrer');
   headers.set('cross-origin-opener-policy', 'same-origin');
   headers.set('cross-origin-resource-policy', 'same-origin');
@@ -70,7 +70,7 @@ export const protect: MiddlewareHandler<ServerEnv> = async (context, next) => {
 };
 
 const policy =
-  "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; font-src 'self'; connect-src 'self'; " +
+  "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; font-src 'self'; connect-src 'self'; frame-src 'self'; " +
   "base-uri 'none'; form-action 'self'; frame-ancestors 'none'; require-trusted-types-for 'script'; trusted-types 'none'";
 
 /** So many requests of one session at once, so many a second after that. */

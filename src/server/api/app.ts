@@ -8,14 +8,19 @@ import type { ServerEnv } from '../access/gate.ts';
 import { cookieName } from '../access/gate.ts';
 import type { Sessions } from '../access/sessions.ts';
 import { pulledStream } from '../live/stream.ts';
+import type { Insides } from '../inside/insides.ts';
+import type { ModelPool } from '../models/pool.ts';
 import { artefactRoutes } from './artefacts.ts';
+import { evidenceRoutes } from './evidence.ts';
+import { insideRoutes } from './inside.ts';
+import { modelRoutes } from './models.ts';
 import { query } from './input.ts';
 import { labelRoutes } from './labels.ts';
 import { methodRoutes } from './methods.ts';
 import type { ApiParts } from './parts.ts';
 import { runRoutes } from './runs.ts';
 
-export const createApi = (parts: ApiParts, sessions: Sessions) =>
+export const createApi = (parts: ApiParts, sessions: Sessions, pool: ModelPool, insides: Insides) =>
   new Hono<ServerEnv>()
     .get('/session', (context) => {
       const { person, session } = context.get('caller');
@@ -41,7 +46,10 @@ export const createApi = (parts: ApiParts, sessions: Sessions) =>
     .route('/runs', runRoutes(parts))
     .route('/methods', methodRoutes(parts))
     .route('/labels', labelRoutes(parts))
-    .route('/artefacts', artefactRoutes(parts));
+    .route('/artefacts', artefactRoutes(parts))
+    .route('/models', modelRoutes(parts, pool))
+    .route('/inside', insideRoutes(parts, insides))
+    .route('/evidence', evidenceRoutes(parts));
 
 /** What the screens' typed client is made of. */
 export type Api = ReturnType<typeof createApi>;

@@ -3,7 +3,7 @@
  * there as a table for whoever cannot see the picture.
  */
 import { useId, useState } from 'react';
-import type { Axis, Figure as FigureData, Matrix, Plot, Point, Table } from '../../../src/core/figures.ts';
+import type { Axis, Figure as FigureData, Matrix, Plot, Point, Table } from '../../../src/server/types.ts';
 import { GraphView } from './graph.tsx';
 
 export function Figure({ figure }: { readonly figure: FigureData }) {

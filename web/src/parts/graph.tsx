@@ -1,6 +1,6 @@
 /** A graph of a method as a tree: each node under the first that points to it, and what else points to it in words. */
 import { useState } from 'react';
-import type { Graph, GraphNode } from '../../../src/core/figures.ts';
+import type { Graph, GraphNode } from '../../../src/server/types.ts';
 import { Badge } from './basics.tsx';
 import { Quoted } from './text.tsx';
 import { Tree, type TreeNode } from './tree.tsx';

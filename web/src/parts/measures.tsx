@@ -1,5 +1,5 @@
 /** Measures as a table: value, interval drawn on one scale, n, and what was not measured. */
-import type { Measure } from '../../../src/core/measures.ts';
+import type { Measure } from '../../../src/server/types.ts';
 import { figure, whole } from '../words.ts';
 
 export function Measures({ measures }: { readonly measures: readonly Measure[] }) {

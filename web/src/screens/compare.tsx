@@ -1,5 +1,5 @@
 /** Runs side by side: paired differences with their intervals, measure by measure and category by category. */
-import type { Difference } from '../../../src/workbench/compare.ts';
+import type { Difference } from '../../../src/server/types.ts';
 import { api, take } from '../api.ts';
 import { useLoad } from '../data.ts';
 import { Badge, Card, Empty, Failure } from '../parts/basics.tsx';

@@ -1,7 +1,6 @@
 /** Labels: queues of questions that runs ask, answered blind by each person, and how far judge and people agree. */
 import { useState } from 'react';
-import type { Json } from '../../../src/core/values.ts';
-import type { Agreement } from '../../../src/server/api/labels.ts';
+import type { Agreement, Json } from '../../../src/server/types.ts';
 import { api, take } from '../api.ts';
 import { useLoad } from '../data.ts';
 import { Badge, Card, Empty, Failure, useKeys } from '../parts/basics.tsx';

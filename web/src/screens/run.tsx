@@ -1,7 +1,6 @@
 /** One run: how far it is, what it found, its trials; live while it goes on. */
 import { useState } from 'react';
-import type { Finding, Outcome } from '../../../src/core/measures.ts';
-import type { RunInfo } from '../../../src/store/index.ts';
+import type { Finding, Outcome, RunInfo } from '../../../src/server/types.ts';
 import { api, take } from '../api.ts';
 import { useLive, useLoad, useThrottled } from '../data.ts';
 import { Badge, Card, Dialog, Empty, Failure, Field, Tabs } from '../parts/basics.tsx';
@@ -11,6 +10,7 @@ import { Quoted } from '../parts/text.tsx';
 import { go, Link, useRoute, withQuery } from '../route.tsx';
 import { useMay } from '../self.ts';
 import { duration, money, plain, when, whole } from '../words.ts';
+import { ReportPanel } from './evidence.tsx';
 import { TrialsPanel } from './trials.tsx';
 
 export function RunPage({ id }: { readonly id: string }) {
@@ -37,6 +37,7 @@ export function RunPage({ id }: { readonly id: string }) {
   const tabs = [
     { id: 'overview', title: 'Overview' },
     { id: 'trials', title: 'Trials', count: trials },
+    ...(value.outcome === undefined ? [] : [{ id: 'report', title: 'Report' }]),
     { id: 'details', title: 'Details' },
   ];
   return (
@@ -80,7 +81,16 @@ export function RunPage({ id }: { readonly id: string }) {
         )}
       </div>
       {tab === 'trials' ? (
-        <TrialsPanel run={info} layer={layer} sets={value.sets} derived={value.derived} version={version} />
+        <TrialsPanel
+          run={info}
+          model={targetOf(info, value.asked)}
+          layer={layer}
+          sets={value.sets}
+          derived={value.derived}
+          version={version}
+        />
+      ) : tab === 'report' ? (
+        <ReportPanel run={info.id} />
       ) : tab === 'details' ? (
         <Details info={info} value={value} />
       ) : (
@@ -434,4 +444,17 @@ function Details({ info, value }: { readonly info: RunInfo; readonly value: Deta
       )}
     </>
   );
+}
+
+/** The address of the model under test, as far as the run says how it was asked for. */
+function targetOf(
+  info: RunInfo,
+  asked: { readonly isDemo?: boolean; readonly fillings?: Readonly<Record<string, unknown>> } | undefined,
+): string {
+  const roles = Object.keys(info.spec.models);
+  const role = roles.find((each) => each === 'target' || each === 'model') ?? roles[0];
+  if (role === undefined) return '';
+  if (asked?.isDemo === true) return `demo:${info.spec.method}#${role}`;
+  const filling = asked?.fillings?.[role];
+  return typeof filling === 'string' ? filling : '';
 }

@@ -1,6 +1,6 @@
 /** The list of runs: filtered, searched, live; picked ones are compared. */
 import { useState } from 'react';
-import type { RunInfo } from '../../../src/store/index.ts';
+import type { RunInfo } from '../../../src/server/types.ts';
 import { api, take } from '../api.ts';
 import { useLive, useLoad, useThrottled } from '../data.ts';
 import { Badge, Empty, Failure, useKeys } from '../parts/basics.tsx';

@@ -1,7 +1,6 @@
 /** A form for any method, made from the schema of its parameters and the roles that it needs. */
 import { type FormEvent, useState } from 'react';
-import type { ParamProperty, ParamSchema } from '../../../src/server/api/methods.ts';
-import type { Json } from '../../../src/core/values.ts';
+import type { Json, ParamProperty, ParamSchema } from '../../../src/server/types.ts';
 import { api, ApiError, take } from '../api.ts';
 import { useLoad } from '../data.ts';
 import { Card, Empty, Failure, Field } from '../parts/basics.tsx';

@@ -1,25 +1,27 @@
 /** One trial: what was said turn by turn, how each judge read it, its calls, and what people say of it. */
 import { useState } from 'react';
-import type { Json } from '../../../src/core/values.ts';
-import type { RunInfo, Trial } from '../../../src/store/index.ts';
+import type { Json, RunInfo, Trial } from '../../../src/server/types.ts';
 import { api, take } from '../api.ts';
+import { leaveBranch } from '../branch.ts';
 import { useLoad } from '../data.ts';
 import { Badge, Failure, Outcome, useKeys } from '../parts/basics.tsx';
 import { Quoted } from '../parts/text.tsx';
 import { Tree } from '../parts/tree.tsx';
+import { go } from '../route.tsx';
 import { useMay, useSelf } from '../self.ts';
 import { conversationIn, treeIn, type Turn } from '../transcript.ts';
 import { duration, money, plain, whole } from '../words.ts';
 
 export interface TrialProps {
   readonly run: RunInfo;
+  readonly model: string;
   readonly set: string;
   readonly item: string;
   readonly isRate: boolean;
   readonly onClose: () => void;
 }
 
-export function TrialView({ run, set, item, isRate, onClose }: TrialProps) {
+export function TrialView({ run, model, set, item, isRate, onClose }: TrialProps) {
   const { value, error, again } = useLoad(`${run.id} ${set} ${item}`, () =>
     take(api.runs[':id'].trial.$get({ param: { id: run.id }, query: { set, item } })),
   );
@@ -49,7 +51,7 @@ export function TrialView({ run, set, item, isRate, onClose }: TrialProps) {
           {isRate && <LabelLine run={run.id} set={set} item={item} labels={value.labels} onDone={again} />}
           {value.transcript === undefined && <p className="empty">No transcript was kept for this trial.</p>}
           {value.transcript?.purged === true && <p className="empty">The text of this transcript was purged.</p>}
-          {record !== undefined && <Transcript record={record} />}
+          {record !== undefined && <Transcript record={record} model={model} />}
           {value.calls.length > 0 && <Calls calls={value.calls} />}
         </>
       )}
@@ -57,7 +59,15 @@ export function TrialView({ run, set, item, isRate, onClose }: TrialProps) {
   );
 }
 
-function Transcript({ record }: { readonly record: Readonly<Record<string, Json>> }) {
+function Transcript({ record, model }: { readonly record: Readonly<Record<string, Json>>; readonly model: string }) {
+  const may = useMay('operator');
+  const branch = (turns: readonly Turn[]): void => {
+    const said = turns.flatMap(({ role, text }) =>
+      role === 'goal' || role === 'tool' ? [] : [{ role, content: text }],
+    );
+    leaveBranch({ model, said });
+    go('/playground');
+  };
   const [picked, setPicked] = useState<string>();
   const tree = treeIn(record);
   const shown = tree?.records.get(picked ?? '') ?? record;
@@ -67,7 +77,11 @@ function Transcript({ record }: { readonly record: Readonly<Record<string, Json>
       {tree !== undefined && <Tree roots={tree.roots} label="Attack tree" picked={picked} onPick={setPicked} />}
       <ol className="turns">
         {turns.map((turn, index) => (
-          <TurnView key={index} turn={turn} />
+          <TurnView
+            key={index}
+            turn={turn}
+            onBranch={may && turn.role !== 'goal' ? () => branch(turns.slice(0, index + 1)) : undefined}
+          />
         ))}
       </ol>
       {rest.length > 0 && (
@@ -86,11 +100,16 @@ function Transcript({ record }: { readonly record: Readonly<Record<string, Json>
   );
 }
 
-function TurnView({ turn }: { readonly turn: Turn }) {
+function TurnView({ turn, onBranch }: { readonly turn: Turn; readonly onBranch: (() => void) | undefined }) {
   return (
     <li className={`turn is-${turn.role}`}>
       <div className="turn-head">
         <span>{turn.title}</span>
+        {onBranch !== undefined && (
+          <button type="button" className="quiet" onClick={onBranch}>
+            Branch here
+          </button>
+        )}
       </div>
       <div className="turn-text">
         <Quoted text={turn.text} />

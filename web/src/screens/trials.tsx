@@ -1,6 +1,6 @@
 /** The trials of a run: a list of any length, and beside it the transcript of the one at hand. */
 import { useCallback, useEffect, useState } from 'react';
-import type { RunInfo, Trial } from '../../../src/store/index.ts';
+import type { RunInfo, Trial } from '../../../src/server/types.ts';
 import { api, take } from '../api.ts';
 import { Failure, Outcome } from '../parts/basics.tsx';
 import { Rows } from '../parts/rows.tsx';
@@ -11,6 +11,8 @@ import { TrialView } from './trial.tsx';
 export interface TrialsProps {
   readonly run: RunInfo;
   readonly layer: string;
+  /** What branches go on against. */
+  readonly model: string;
   readonly sets: Readonly<
     Record<string, { readonly measured: number; readonly undetermined: number; readonly error: number }>
   >;
@@ -18,7 +20,7 @@ export interface TrialsProps {
   readonly version: number;
 }
 
-export function TrialsPanel({ run, layer, sets, derived, version }: TrialsProps) {
+export function TrialsPanel({ run, layer, model, sets, derived, version }: TrialsProps) {
   const { query } = useRoute();
   const asked = {
     set: query.get('set') ?? '',
@@ -141,6 +143,7 @@ export function TrialsPanel({ run, layer, sets, derived, version }: TrialsProps)
         <TrialView
           key={`${picked.set} ${picked.item}`}
           run={run}
+          model={model}
           set={picked.set}
           item={picked.item}
           isRate={isRate(picked.set)}
