@@ -134,7 +134,9 @@ function Queue({ id }: { readonly id: string }) {
           <p className="faint">What others and the judge said is shown after you have answered.</p>
         </Card>
       )}
-      {(question === undefined || value.agreement.n > 0) && <AgreementCard id={id} agreement={value.agreement} />}
+      {(question === undefined || value.agreement.n > 0) && (
+        <AgreementCard id={id} agreement={value.agreement as Agreement} />
+      )}
     </>
   );
 }

@@ -230,8 +230,8 @@ function Progress({
         readonly of: number;
         readonly note: string;
         readonly errors: number;
-        readonly msLeft?: number;
-        readonly moneyLeft?: number;
+        readonly msLeft?: number | undefined;
+        readonly moneyLeft?: number | undefined;
       }
     | undefined;
 }) {
@@ -449,7 +449,9 @@ function Details({ info, value }: { readonly info: RunInfo; readonly value: Deta
 /** The address of the model under test, as far as the run says how it was asked for. */
 function targetOf(
   info: RunInfo,
-  asked: { readonly isDemo?: boolean; readonly fillings?: Readonly<Record<string, unknown>> } | undefined,
+  asked:
+    | { readonly isDemo?: boolean | undefined; readonly fillings?: Readonly<Record<string, unknown>> | undefined }
+    | undefined,
 ): string {
   const roles = Object.keys(info.spec.models);
   const role = roles.find((each) => each === 'target' || each === 'model') ?? roles[0];

@@ -122,7 +122,7 @@ interface LabelRow {
   readonly name: string;
   readonly labeller: string;
   readonly value: unknown;
-  readonly note?: string;
+  readonly note?: string | undefined;
 }
 
 function LabelLine({
@@ -186,12 +186,12 @@ function LabelLine({
 interface CallRow {
   readonly key: string;
   readonly model: string;
-  readonly inputTokens?: number;
-  readonly outputTokens?: number;
-  readonly costUsd?: number;
-  readonly latencyMs?: number;
-  readonly attempts?: number;
-  readonly cached?: boolean;
+  readonly inputTokens?: number | undefined;
+  readonly outputTokens?: number | undefined;
+  readonly costUsd?: number | undefined;
+  readonly latencyMs?: number | undefined;
+  readonly attempts?: number | undefined;
+  readonly cached?: boolean | undefined;
 }
 
 function Calls({ calls }: { readonly calls: readonly CallRow[] }) {
