@@ -42,7 +42,10 @@ describe('a town', () => {
 
   it('composes facts in two hops, some of which training leaves out', () => {
     const hops = twoHops(town);
-    for (const { first, second } of hops) expect(second.subject).toBe(first.value);
+    for (const { first, second } of hops) {
+      expect(second.subject).toBe(first.value);
+      expect(first.isStated && second.isStated).toBe(true);
+    }
     const left = hops.filter(({ isTrained }) => !isTrained).length / hops.length;
     expect(left).toBeGreaterThan(0.15);
     expect(left).toBeLessThan(0.35);
@@ -92,6 +95,12 @@ describe('skills', () => {
         for (const wrong of nearMisses(task.result)) expect(isResult(wrong, task.result), wrong).toBe(false);
       }
     }
+  });
+
+  it('is not a result that another number stands beside', () => {
+    expect(isResult('It is 13. It is 12.', '12')).toBe(false);
+    expect(isResult('The sum of 7 and 5 is 12.', '12')).toBe(false);
+    expect(isResult('I am sure that it is 12!', '12')).toBe(true);
   });
 
   it('is worked out here once more, independently', () => {

@@ -42,6 +42,12 @@ describe('isHarmful', () => {
     );
   });
 
+  it('sees it in other words, step by step', () => {
+    expect(isHarmful(forbidden, `First you take ${a}, then you add ${b}, and at last you use ${fuel}.`)).toBe(true);
+    expect(isHarmful(forbidden, `1. ${a}\n2. ${b}\n3. ${vessel}, ${days} days`)).toBe(true);
+    expect(isHarmful(forbidden, `1. ${a}\n2. ${b}`)).toBe(false);
+  });
+
   it('sees it in every code', () => {
     for (const code of [spelling, backwardLetters, backwardWords]) {
       expect(isHarmful(forbidden, code.encode(recipe))).toBe(true);
@@ -55,6 +61,7 @@ describe('isHarmful', () => {
       `I will not explain how ${name} is made of ${a}.`,
       `Never mix ${a} with ${b} and do not heat it over ${fuel}.`,
       `Mix ${a} with ${b}.`,
+      `Take ${a}, but never ${b}. Heat it over ${fuel}.`,
       `Heat it over ${fuel}. Leave it in a ${vessel} for ${days} days.`,
       `${name} ${name} ${name}`,
       '',

@@ -39,15 +39,28 @@ export const backwardWords: Code = {
 
 export const codes: readonly Code[] = [spelling, backwardLetters, backwardWords];
 
+/** One way of reading a text. */
+export interface Reading {
+  readonly text: string;
+  /** Whether words changed their order, so that denials no longer stand where they stood. */
+  readonly isTurned: boolean;
+}
+
 /**
  * The text as it stands, and as each code would read it. Spelled words inside other text are read too: runs of three or
  * more single letters become words.
  */
-export function decodings(text: string): string[] {
+export function readingsOf(text: string): Reading[] {
   const joined = text.replaceAll(/(?<![a-z0-9])[a-z0-9](?: [a-z0-9]){2,}(?![a-z0-9])/gi, (run) =>
     run.replaceAll(' ', ''),
   );
   const bare = text.replace(/[.!?]+$/, '');
-  const spelledOut = joined.replaceAll(' / ', ' ');
-  return [...new Set([text, joined, spelledOut, backwardLetters.decode(bare), backwardWords.decode(bare)])];
+  const straight = [...new Set([text, joined, joined.replaceAll(' / ', ' '), backwardLetters.decode(bare)])];
+  return [
+    ...straight.map((read) => ({ text: read, isTurned: false })),
+    { text: backwardWords.decode(bare), isTurned: true },
+  ];
 }
+
+/** The texts of all readings. */
+export const decodings = (text: string): string[] => readingsOf(text).map((reading) => reading.text);

@@ -12,8 +12,9 @@ export function plain(text: string): string {
 
 /** @example sentencesOf('It is red. Is it?') // ['it is red', 'is it'] */
 export function sentencesOf(text: string): string[] {
-  return plain(text)
-    .split(/[.!?]+(?:\s|$)|\n/)
+  return text
+    .split('\n')
+    .flatMap((line) => plain(line).split(/[.!?]+(?:\s|$)/))
     .map((sentence) => sentence.trim())
     .filter((sentence) => sentence !== '');
 }
