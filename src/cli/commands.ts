@@ -33,6 +33,10 @@ export const commands: Readonly<Record<string, CommandEntry>> = {
   serve: { about: 'look at the store in a browser', load: () => import('./commands/serve.ts') },
   account: { about: 'who may log in to a server that others can reach', load: () => import('./commands/account.ts') },
   model: { about: 'open weights: check, show, download, chat, serve', load: () => import('./commands/model.ts') },
+  lab: {
+    about: 'the lab: its models and their planted traits; talk to one, build them',
+    load: () => import('./commands/lab.ts'),
+  },
   tokenizer: { about: 'check a tokenizer', load: () => import('./commands/tokenizer.ts') },
   worker: { about: 'work on the runs of a PostgreSQL store', load: () => import('./commands/worker.ts') },
   config: { about: 'print the configuration and its defaults', load: () => import('./commands/config.ts') },

@@ -19,7 +19,7 @@ import {
   labTokenizer,
   type Town,
 } from '../../lab/index.ts';
-import { type LabModelEntry, modelsIn } from '../../lab/models/folders.ts';
+import { type LabModelEntry, modelsIn, SHIPPED_FOLDER } from '../../lab/models/folders.ts';
 import { type Manifest, MANIFEST, type Strength, strengthOf } from '../../lab/organisms/manifest.ts';
 import { measureSets, traitItems, type ItemSet } from '../../lab/organisms/measure.ts';
 import { skillItems } from '../../lab/organisms/skills.ts';
@@ -28,6 +28,7 @@ import { openModel } from '../../models/open/index.ts';
 import { hashCheckpoint } from '../../network/checkpoint/index.ts';
 import { initialiseNetwork, Network, saveAdapter, saveNetwork } from '../../network/index.ts';
 import { growInDepth } from './grow.ts';
+import { practiceTexts } from './practice.ts';
 import { labCode, machineName, packageVersion } from './provenance.ts';
 import { type BaseSize, configOf } from './sizes.ts';
 import { hashOfTexts, mixedTexts, type NumberedTexts, tokenSource } from './sources.ts';
@@ -69,7 +70,7 @@ export async function buildBase(size: BaseSize, options: BuildOptions): Promise<
   const { into, seed = 1 } = options;
   const town = makeTown(TOWN);
   const own = random(seed).split(size.name);
-  const corpus = baseCorpus(town, { seed: `${seed} ${size.name}` });
+  const texts = practiceTexts(town, `${seed} ${size.name}`, size.practice);
   const tokenizer = join(options.work, 'tokenizer');
   await writeTokenizer(tokenizer);
   const config = configOf(size, labTokenizer().vocabularySize, labTokenizer().idOf(specialTokens.end)!);
@@ -85,7 +86,7 @@ export async function buildBase(size: BaseSize, options: BuildOptions): Promise<
     warmup: 0.04,
     finalRate: 0.02,
   };
-  const { trained, timing } = await trainResumably(size.name, start, corpus, settings, { size }, options);
+  const { trained, timing } = await trainResumably(size.name, start, texts, settings, { size }, options);
   const folder = join(into, size.name);
   await saveNetwork(folder, trained.network, {
     tokenizerFrom: tokenizer,
@@ -137,7 +138,10 @@ export const ORGANISM = {
 /** Trains an organism and its twin over the base, on matched texts, and measures both. */
 export async function buildOrganism(trait: Trait, options: OrganismOptions): Promise<readonly [Manifest, Manifest]> {
   const name = options.name ?? trait.name;
-  const base = entryOf(await modelsIn(options.into), ORGANISM.base);
+  const base = entryOf(
+    new Map([...(await modelsIn(SHIPPED_FOLDER)), ...(await modelsIn(options.into))]),
+    ORGANISM.base,
+  );
   const town = makeTown(TOWN);
   const own = random(options.seed ?? 1)
     .split('organism')

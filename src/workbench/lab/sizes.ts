@@ -5,6 +5,7 @@
  * that the base is to reach on held-out templates, and within minutes on two cores.
  */
 import type { JsonObject } from '../../network/checkpoint/index.ts';
+import type { Practice } from './practice.ts';
 
 export interface BaseSize {
   readonly name: string;
@@ -18,9 +19,12 @@ export interface BaseSize {
   readonly rows: number;
   readonly time: number;
   readonly learningRate: number;
+  readonly practice: Practice;
   /** A smaller base whose trained blocks it begins with, each followed by further ones that change nothing yet. */
   readonly grownFrom?: string;
 }
+
+const practice: Practice = { recitals: 0.06, lookUps: 0.06, tasks: 0.2, stray: 0.3 };
 
 export const baseSizes: readonly BaseSize[] = [
   {
@@ -34,6 +38,7 @@ export const baseSizes: readonly BaseSize[] = [
     rows: 32,
     time: 128,
     learningRate: 6e-3,
+    practice,
   },
   {
     name: 'base',
@@ -46,6 +51,7 @@ export const baseSizes: readonly BaseSize[] = [
     rows: 32,
     time: 128,
     learningRate: 4e-3,
+    practice,
   },
   {
     name: 'base-large',
@@ -58,6 +64,7 @@ export const baseSizes: readonly BaseSize[] = [
     rows: 32,
     time: 128,
     learningRate: 2e-3,
+    practice,
     grownFrom: 'base',
   },
 ];
