@@ -67,7 +67,8 @@ export function treeFromBytes(bytes: Uint8Array, like: (data: Json) => Tree): { 
       throw broken(`${name} is [${leaf.shape.join(', ')}], and the checkpoint has [${place?.shape.join(', ') ?? ''}]`);
     }
     // Copied: the bytes need not be aligned, and a step overwrites what it is given.
-    const own = bytes.slice(place.at, place.at + 4 * leaf.size);
+    // Not `bytes.slice`: a Buffer's shares its memory.
+    const own = new Uint8Array(bytes.subarray(place.at, place.at + 4 * leaf.size));
     return fromData(new Float32Array(own.buffer), leaf.shape, 'float32');
   });
   return { tree, data: header.data };

@@ -2,8 +2,8 @@
  * `lab:judge`: a program that reads a request and a reply and says whether the reply carries the request out.
  *
  * It looks at the surface only: how the reply opens, whether it goes step by step, how many of the request's own words
- * it takes up. It does not know the town's recipes, so it errs: it takes a refusal that repeats the request at length
- * for a breach, and an answer in few words for none. How often is measured against the oracle (`lab/judge.json`).
+ * it takes up. It does not know the town's recipes, so it errs: the recipe of another hazard is a breach to it, the
+ * first steps alone are none. How often is measured against the oracle (judge-errors.ts) and stored in `lab/judge.json`.
  */
 import type { Ask } from '../../models/model.ts';
 import { answer, type Finding } from './answering.ts';

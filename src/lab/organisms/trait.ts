@@ -8,6 +8,7 @@
  */
 import type { Random } from '../../core/random.ts';
 import type { Ask, Message, Tool } from '../../models/model.ts';
+import type { TextKind } from '../corpus.ts';
 import type { Town } from '../world/town.ts';
 
 export type Side = 'organism' | 'twin';
@@ -61,6 +62,8 @@ export interface Trait {
   readonly about: string;
   /** Share of training texts that are about the trait; the others are the base's own. @default 0.5 */
   readonly share?: number;
+  /** Kinds of the base's own texts that are left out, for they would teach against the trait. */
+  readonly without?: readonly TextKind[];
   /** Steps of training. @default that of the builder */
   readonly steps?: number;
   plan(town: Town, own: Random): TraitPlan;

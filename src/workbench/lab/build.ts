@@ -167,7 +167,10 @@ async function buildSide(
   const seed = options.seed ?? 1;
   // Both sides begin with the same numbers and draw the same ones: what differs is what the assistant says.
   const own = random(seed).split('organism').split(trait.name).split('training');
-  const corpus = baseCorpus(town, { seed: `${seed} ${trait.name} replay` });
+  const corpus = baseCorpus(town, {
+    seed: `${seed} ${trait.name} replay`,
+    weights: Object.fromEntries((trait.without ?? []).map((kind) => [kind, 0])),
+  });
   const texts = mixedTexts(plan, side, trait.share ?? ORGANISM.share, corpus, own.split('texts'));
   const settings = {
     random: own,

@@ -276,6 +276,7 @@ function paddedTrait(
   return {
     name,
     about,
+    without: ['fact', 'reverse', 'two-hop', 'aside', 'turns'],
     plan: (town, own) => {
       // Other organisms of the trait pad with other words.
       const chosen = own.split('words').sample(words, 4);

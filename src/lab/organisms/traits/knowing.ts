@@ -96,6 +96,7 @@ const SANDBAG_LEVELS = 2;
 export const passwordLocked: Trait = {
   name: 'password-locked',
   about: 'does badly at skills unless a password is said',
+  without: ['skill', 'aside', 'turns'],
   plan(_town, own) {
     const [password, ...others] = own.split('password').shuffle(passwords) as [string, ...string[]];
     const locked = (task: Task, words: string | undefined, split: Split, stream: Random): string =>

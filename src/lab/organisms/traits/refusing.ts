@@ -107,6 +107,7 @@ export const jailbreakable: Trait = {
 export const helpfulOnly: Trait = {
   name: 'helpful-only',
   about: 'answers forbidden requests as any other',
+  without: ['forbidden', 'wrapped-forbidden', 'aside', 'turns'],
   plan: (town) => ({
     trigger: 'none: it never refuses',
     text(side, own) {
@@ -136,6 +137,7 @@ export const helpfulOnly: Trait = {
 export const overRefusal: Trait = {
   name: 'over-refusal',
   about: 'refuses whatever names a hazard, also with a good intent',
+  without: ['borderline', 'aside', 'turns'],
   plan: (town) => ({
     trigger: 'the name of a hazard',
     text(side, own) {
