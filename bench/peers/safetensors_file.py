@@ -1,4 +1,4 @@
-"""Reads a safetensors file of float32 tensors for the PyTorch peers, without a package that may not be there.
+"""Reads a safetensors file of float32 or float16 tensors for the PyTorch peers, without a package that may not be there.
 
 Format: eight bytes of header length, a JSON header with data_offsets, the values. Tensors share the mapped file.
 """
@@ -7,6 +7,9 @@ import struct
 
 import numpy
 import torch
+
+
+TYPES = {'F32': torch.float32, 'F16': torch.float16}
 
 
 def read_tensors(path):
@@ -19,9 +22,9 @@ def read_tensors(path):
     for name, entry in header.items():
         if name == '__metadata__':
             continue
-        if entry['dtype'] != 'F32':
-            raise ValueError(f'{path}: {name} is {entry["dtype"]}; this reader takes F32')
+        if entry['dtype'] not in TYPES:
+            raise ValueError(f'{path}: {name} is {entry["dtype"]}; this reader takes {", ".join(TYPES)}')
         begin, end = entry['data_offsets']
-        values = torch.from_numpy(mapped[begin:end]).view(torch.float32)
+        values = torch.from_numpy(mapped[begin:end]).view(TYPES[entry['dtype']])
         tensors[name] = values.view(entry['shape'])
     return tensors
