@@ -11,6 +11,7 @@ import { manyShot } from './redteam/many-shot.ts';
 import { pair } from './redteam/pair.ts';
 import { tap } from './redteam/tap.ts';
 import { templates } from './redteam/templates.ts';
+import { supervised } from './train/supervised.ts';
 
 export const catalogue: readonly AnyMethod[] = [
   bestOfN,
@@ -23,5 +24,6 @@ export const catalogue: readonly AnyMethod[] = [
   judgeMethod,
   superposition,
   sparseAutoencoder,
+  supervised,
   safetyCase,
 ];

@@ -1,17 +1,22 @@
 /**
- * From the words of a command line to what fills a method's roles: addresses to models, files to rows.
+ * From the words of a command line to what fills a method's roles: addresses to models, products to models, files to
+ * rows.
  *
- * A model that is made of a file of the user's (a function, an HTTP template) is hashed with it, so that a changed file
+ * A role that needs weights gets its model in this process, where its network can be read and trained; others get it in
+ * a worker, so that progress is shown and Ctrl-C is heard while it computes. A model that is made of a file of the user's (a function, an HTTP template) is hashed with it, so that a changed file
  * is another run.
  */
 import { createHash } from 'node:crypto';
 import { existsSync, readFileSync } from 'node:fs';
 import { FiducialError, show } from '../core/errors.ts';
-import type { AnyMethod } from '../methods/method.ts';
+import type { Access, AnyMethod } from '../methods/method.ts';
 import type { Model } from '../models/model.ts';
+import type { Opener } from '../models/open/index.ts';
 import { createRegistry, type Registry, type ResolveOptions } from '../models/resolve.ts';
 import { setFingerprint } from './identity.ts';
 import { readRows } from './material/rows.ts';
+import { openProduct, productRef } from './products.ts';
+import type { Store } from '../store/store.ts';
 
 /** Where a role's filling comes from: an address or a file, several for a role of several models. */
 export type Filling = string | readonly string[];
@@ -22,30 +27,56 @@ export interface OpenOptions {
   readonly resolve?: ResolveOptions;
   /** @default the registry of the models layer, and open models */
   readonly registry?: Registry;
+  /** Where products of runs lie; without it `artefact:` addresses are not known. */
+  readonly store?: Store;
 }
 
-let known: Promise<Registry> | undefined;
+const known = new Map<Place, Promise<Registry>>();
+
+/** Where a checkpoint's model lives: in this process, with its network, or in a worker of its own. */
+type Place = 'here' | 'worker';
+
+/** Endpoints, commands, functions, and checkpoint folders. The engine is loaded only when a model is opened. */
+function everyModel(place: Place): Promise<Registry> {
+  let registry = known.get(place);
+  if (registry === undefined) {
+    registry = (async () => {
+      const made = createRegistry();
+      const { addOpenModels, openModel: openHere, openModelInWorker } = await import('../models/open/index.ts');
+      const { addLabModels } = await import('../lab/models/index.ts');
+      const open: Opener = place === 'here' ? openHere : openModelInWorker;
+      addOpenModels(made, open);
+      addLabModels(made, open);
+      return made;
+    })();
+    known.set(place, registry);
+  }
+  return registry;
+}
 
 /**
- * Endpoints, commands, functions, and checkpoint folders. A folder's model lives in a worker of its own, so that
- * progress is shown and Ctrl-C is heard while it computes. The engine is loaded only when a model is opened.
+ * The model at an address or alias.
+ *
+ * @param access what is needed of it; weights are opened in this process
  */
-function everyModel(): Promise<Registry> {
-  known ??= (async () => {
-    const registry = createRegistry();
-    const { addOpenModels, openModelInWorker } = await import('../models/open/index.ts');
-    addOpenModels(registry, openModelInWorker);
-    const { addLabModels } = await import('../lab/models/index.ts');
-    addLabModels(registry, openModelInWorker);
-    return registry;
-  })();
-  return known;
-}
-
-/** The model at an address or alias. */
-export async function openModel(address: string, options: OpenOptions = {}): Promise<Model> {
-  const { aliases = {}, registry = await everyModel() } = options;
+export async function openModel(
+  address: string,
+  options: OpenOptions = {},
+  access: keyof Access = 'chat',
+): Promise<Model> {
+  const { aliases = {}, store } = options;
+  const place = access === 'weights' ? 'here' : 'worker';
   const whole = Object.hasOwn(aliases, address) ? aliases[address]! : address;
+  const product = store === undefined ? undefined : productRef(whole);
+  if (store !== undefined && product !== undefined) {
+    const { openModel: openHere, openModelInWorker } = await import('../models/open/index.ts');
+    return await openProduct(product, {
+      store,
+      openFolder: place === 'here' ? openHere : openModelInWorker,
+      openAddress: (base) => openModel(base, options, 'weights'),
+    });
+  }
+  const registry = options.registry ?? (await everyModel(place));
   const model = await registry.resolve(whole, options.resolve);
   const file = fileOf(whole);
   if (file !== undefined) setFingerprint(model, createHash('sha256').update(readFileSync(file)).digest('hex'));
@@ -73,14 +104,15 @@ export async function openGiven(
     const filling = fillings[role];
     if (filling === undefined) continue;
     const list = typeof filling === 'string' ? [filling] : filling;
-    if (need.kind === 'models') given[role] = await Promise.all(list.map((each) => openModel(each, options)));
+    if (need.kind === 'models')
+      given[role] = await Promise.all(list.map((each) => openModel(each, options, need.access)));
     else if (list.length > 1) {
       throw new FiducialError(
         'run.too-many',
         `The role ${role} takes one ${need.kind === 'data' ? 'file' : 'model'}, and got ${list.map((each) => show(each)).join(', ')}`,
         'Name one.',
       );
-    } else if (need.kind === 'model') given[role] = await openModel(list[0]!, options);
+    } else if (need.kind === 'model') given[role] = await openModel(list[0]!, options, need.access);
     else if (need.kind === 'data') given[role] = await readRows(list[0]!);
   }
   return given;

@@ -1,5 +1,5 @@
 /**
- * `fiducial model`: a checkpoint on this machine checked, looked at, downloaded, talked to and served.
+ * `fiducial model`: a checkpoint on this machine checked, looked at, downloaded, saved, talked to and served.
  *
  * Exit codes: 0 done, 1 past the tolerances, 2 input that can't be used. With `--json` the standard output holds one
  * JSON value and nothing else. What each word does stands in `src/cli/model/`, loaded when it is asked for.
@@ -9,10 +9,11 @@ import type { ChatFlags } from '../model/chat.ts';
 import type { CheckFlags } from '../model/check.ts';
 import type { GetFlags } from '../model/get.ts';
 import type { ServeFlags } from '../model/serve.ts';
+import { type StoreFlags, storeFlags } from '../session.ts';
 
 /** Adds the command to the program. */
 export function register(program: Command): void {
-  const model = program.command('model').description('open weights: check, show, download, chat, serve');
+  const model = program.command('model').description('open weights: check, show, download, save, chat, serve');
 
   model
     .command('check')
@@ -25,6 +26,18 @@ export function register(program: Command): void {
       const { checkModel } = await import('../model/check.ts');
       if (!(await checkModel(folder, flags))) process.exitCode = 1;
     });
+
+  storeFlags(
+    model
+      .command('save')
+      .description('write what a run trained into a folder that other programs read')
+      .argument('<product>', 'artefact:<hash>, as the run shows it')
+      .argument('<folder>', 'a new or empty folder')
+      .addHelpText('after', '\nExample:\n  fiducial model save artefact:<hash> ./tuned'),
+  ).action(async (address: string, folder: string, flags: StoreFlags) => {
+    const { saveModel } = await import('../model/save.ts');
+    await saveModel(address, folder, flags);
+  });
 
   model
     .command('show')

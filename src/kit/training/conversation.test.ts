@@ -1,5 +1,4 @@
-import { rm } from 'node:fs/promises';
-import { afterAll, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { random } from '../../core/random.ts';
 import { loadTokenizer } from '../../network/tokenizer/index.ts';
 import { completionText, conversationText } from './conversation.ts';
@@ -8,7 +7,6 @@ import type { TrainingText } from './texts.ts';
 
 const folder = await letterModelFolder(random(1));
 const tokenizer = await loadTokenizer(folder);
-afterAll(() => rm(folder, { recursive: true, force: true }));
 
 /** What the loss is on. */
 const learned = ({ ids, weights }: TrainingText): string =>

@@ -12,6 +12,7 @@ export {
   type PlacedText,
   type TokenBatch,
 } from './packing.ts';
+export { chatMessage, lossesOf, rowText, type TrainingRow, trainingRow } from './rows.ts';
 export { peakFlops, stepFlops, type StepSize } from './speed.ts';
 export {
   type Evaluated,
@@ -24,6 +25,7 @@ export {
   type TrainingHooks,
   trainSupervised,
 } from './supervised.ts';
+export { letterModelFolder, type LetterModelShape } from './letter-model.ts';
 export { fittingText, iterableSource, shuffledSource, type TextSource, type TrainingText } from './texts.ts';
 export {
   type AdapterParts,

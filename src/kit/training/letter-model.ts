@@ -3,6 +3,7 @@
  * the weights are random. It knows nothing, so whatever it says afterwards was learned; and it is small enough to learn
  * a few sentences in seconds.
  */
+import { rmSync } from 'node:fs';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -41,7 +42,7 @@ export function letterConfig({ width = 32, layers = 2, context = 256 }: LetterMo
   };
 }
 
-/** Writes the model into a fresh temporary folder, which the caller removes. */
+/** Writes the model into a fresh temporary folder, which is removed when the process ends. */
 export async function letterModelFolder(random: Random, shape: LetterModelShape = {}): Promise<string> {
   const tokenizerFolder = await mkdtemp(join(tmpdir(), 'fiducial-letters-'));
   try {
@@ -60,6 +61,7 @@ export async function letterModelFolder(random: Random, shape: LetterModelShape 
       JSON.stringify({ eos_token: '<|end|>', chat_template: TEMPLATE }),
     );
     const folder = await mkdtemp(join(tmpdir(), 'fiducial-letter-model-'));
+    process.once('exit', () => rmSync(folder, { recursive: true, force: true }));
     const network = initialiseNetwork(letterConfig(shape), random);
     await saveNetwork(folder, network, { dtype: 'F32', tokenizerFrom: tokenizerFolder, overwrite: true });
     return folder;

@@ -52,8 +52,10 @@ export interface SupervisedSettings {
   readonly epochs?: number;
   /** Places in a row. @default what the longest text of a source with an end takes, else 128; the context at most */
   readonly time?: number;
-  /** Rows of a micro-batch. @default 4,096 tokens' worth */
+  /** Rows of a micro-batch. @default what `batchTokens` allow, and one pass over the texts fills */
   readonly rows?: number;
+  /** Places in a micro-batch. @default 4,096: enough for matrix products to outweigh the rest at the lab's sizes */
+  readonly batchTokens?: number;
   /** Micro-batches a step. @default 1 */
   readonly accumulate?: number;
   /** Cut texts longer than a row instead of refusing them. */
@@ -72,8 +74,8 @@ export interface SupervisedSettings {
   readonly lora?: LoraSettings;
   readonly evaluation?: {
     readonly texts: readonly TrainingText[];
-    /** Steps between evaluations. */
-    readonly every: number;
+    /** Steps between evaluations; there is always one after the last step. @default a tenth of the steps */
+    readonly every?: number;
     /** Evaluations without a better loss after which training stops; never unless told. */
     readonly patience?: number;
   };
@@ -154,8 +156,11 @@ export async function openSupervised(
 ): Promise<Supervised> {
   const { description } = network;
   const { accumulate = 1, evaluation, learningRate = 1e-3, finalRate = 0.1, warmup = 0.03, mayCut = false } = settings;
-  const time = settings.time ?? (await timeOf(source, description.context));
-  const rows = settings.rows ?? Math.max(1, Math.floor(TOKENS_A_BATCH / time));
+  const { longest, total } = await lengthsOf(source);
+  const time = settings.time ?? Math.min(description.context, Math.ceil(longest / 16) * 16);
+  // No more rows than one pass over the texts fills: what lies beyond would be padding, or the same texts again.
+  const needed = total === undefined ? Infinity : Math.ceil((1.1 * total) / time);
+  const rows = settings.rows ?? Math.max(1, Math.min(needed, Math.floor((settings.batchTokens ?? 4096) / time)));
   const passes = settings.epochs ?? (settings.steps === undefined ? 1 : undefined);
   const end = source.length === undefined || passes === undefined ? undefined : source.length * passes;
   const packing = { rows, time, mayCut, vocabulary: description.vocabulary, ...(end === undefined ? {} : { end }) };
@@ -317,7 +322,7 @@ export async function openSupervised(
   /** Evaluates when a step calls for it, keeps the best weights, and says when to stop. */
   async function evaluateIfDue(state: SupervisedState): Promise<Evaluated | undefined> {
     if (evaluation === undefined) return undefined;
-    if (state.step % evaluation.every !== 0 && state.step !== steps) return undefined;
+    if (state.step % (evaluation.every ?? Math.ceil(steps / 10)) !== 0 && state.step !== steps) return undefined;
     const evaluated = { step: state.step, loss: await evaluateAt(state.descent.parameters, evaluation.texts) };
     const before = state.evaluations.map(({ loss }) => loss);
     state.evaluations.push(evaluated);
@@ -378,12 +383,16 @@ export async function trainSupervised(
   return training.finish(state);
 }
 
-/** Places a row needs for the longest text, in steps that keep shapes few. */
-async function timeOf(source: TextSource, context: number): Promise<number> {
-  if (source.length === undefined) return Math.min(128, context);
-  let longest = 1;
-  for (let i = 0; i < source.length; i++) longest = Math.max(longest, (await source.text(i)).ids.length - 1);
-  return Math.min(context, Math.ceil(longest / 16) * 16);
+/** Places that the longest text takes, and all of them; a source without end says neither. */
+async function lengthsOf(source: TextSource): Promise<{ readonly longest: number; readonly total?: number }> {
+  if (source.length === undefined) return { longest: 128 };
+  let [longest, total] = [1, 0];
+  for (let i = 0; i < source.length; i++) {
+    const places = (await source.text(i)).ids.length - 1;
+    longest = Math.max(longest, places);
+    total += places;
+  }
+  return { longest, total };
 }
 
 /** Steps that a source with an end takes: packed once for its lengths. */
@@ -403,8 +412,5 @@ async function countSteps(
   }
   return Math.max(1, Math.ceil(batches / accumulate));
 }
-
-/** Enough for matrix products to outweigh what a step costs besides, at the lab's sizes. */
-const TOKENS_A_BATCH = 4096;
 
 const WEIGHTS_HINT = 'Check which tokens the loss is on: conversations need a turn of the assistant.';

@@ -22,11 +22,14 @@ export type Opener = (folderOrId: string, options?: OpenModelOptions) => Promise
  * const model = await registry.resolve('folder:./qwen');
  */
 export function addOpenModels(registry: Registry, open: Opener = openModel, options: OpenModelOptions = {}): void {
-  registry.add('folder', { form: 'folder:<model folder>', resolve: (folder) => open(folder, options) });
+  registry.add('folder', {
+    form: 'folder:<model folder>',
+    resolve: (folder) => open(folder, { ...options, address: `folder:${folder}` }),
+  });
   registry.add('hf', {
     form: 'hf:<org>/<name>',
     resolve(id) {
-      if (isRepositoryId(id)) return open(id, options);
+      if (isRepositoryId(id)) return open(id, { ...options, address: `hf:${id}` });
       throw new FiducialError(
         'model.invalid-address',
         `hf:${id}: ${show(id)} is no repository id`,
@@ -37,7 +40,7 @@ export function addOpenModels(registry: Registry, open: Opener = openModel, opti
   registry.addPaths({
     form: '<model folder>',
     accepts: isModelFolder,
-    resolve: (folder) => open(folder, options),
+    resolve: (folder) => open(folder, { ...options, address: `folder:${folder}` }),
   });
 }
 

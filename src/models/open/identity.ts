@@ -9,27 +9,43 @@ import { type Checkpoint, hashCheckpoint, resolveModel } from '../../network/che
 /** Weights up to this many bytes are hashed, which takes about a second. */
 const MAX_HASHED_BYTES = 1 << 30;
 
-/**
- * @returns `hf:org/name@<commit>`, `folder:<name>@<hash>` or, for large folders, `folder:<name>`; then `+<adapter>@<hash>`
- */
-export async function idOf(checkpoint: Checkpoint, adapters: readonly string[]): Promise<string> {
-  const parts = [await nameOf(checkpoint.folder, checkpoint.weightFiles)];
-  for (const adapter of adapters) {
-    parts.push(`${basename(resolve(adapter))}@${await shortHash(await resolveModel(adapter))}`);
-  }
-  return parts.join('+');
+/** What a model is called, and the whole hash of its weights where there is one. */
+export interface Identity {
+  readonly id: string;
+  readonly weightsHash: string | undefined;
 }
 
-async function nameOf(folder: string, weightFiles: readonly string[]): Promise<string> {
+/**
+ * @returns the id `hf:org/name@<commit>`, `folder:<name>@<hash>` or, for large folders, `folder:<name>`; then
+ *   `+<adapter>@<hash>`; and the same hashes in full
+ */
+export async function identityOf(checkpoint: Checkpoint, adapters: readonly string[]): Promise<Identity> {
+  const base = await baseIdentity(checkpoint.folder, checkpoint.weightFiles);
+  const ids = [base.id];
+  const hashes = [base.weightsHash];
+  for (const adapter of adapters) {
+    const hash = await hashCheckpoint(await resolveModel(adapter));
+    ids.push(`${basename(resolve(adapter))}@${shortHash(hash)}`);
+    hashes.push(hash);
+  }
+  return { id: ids.join('+'), weightsHash: base.weightsHash === undefined ? undefined : hashes.join('+') };
+}
+
+async function baseIdentity(folder: string, weightFiles: readonly string[]): Promise<Identity> {
   const snapshot = /models--([^/\\]+)[/\\]snapshots[/\\]([0-9a-f]{40})$/.exec(folder);
-  if (snapshot !== null) return `hf:${snapshot[1]!.replace('--', '/')}@${snapshot[2]!.slice(0, HASH_DIGITS)}`;
+  if (snapshot !== null) {
+    const [, repository, commit] = snapshot as unknown as [string, string, string];
+    const name = `hf:${repository.replace('--', '/')}`;
+    return { id: `${name}@${commit.slice(0, HASH_DIGITS)}`, weightsHash: `${name}@${commit}` };
+  }
   let bytes = 0;
   for (const file of weightFiles) bytes += (await stat(file)).size;
   const name = `folder:${basename(folder)}`;
-  return bytes > MAX_HASHED_BYTES ? name : `${name}@${await shortHash(folder)}`;
+  if (bytes > MAX_HASHED_BYTES) return { id: name, weightsHash: undefined };
+  const hash = await hashCheckpoint(folder);
+  return { id: `${name}@${shortHash(hash)}`, weightsHash: hash };
 }
 
 const HASH_DIGITS = 12;
 
-const shortHash = async (folder: string): Promise<string> =>
-  (await hashCheckpoint(folder)).slice('sha256:'.length, 'sha256:'.length + HASH_DIGITS);
+const shortHash = (hash: string): string => hash.slice('sha256:'.length, 'sha256:'.length + HASH_DIGITS);

@@ -45,21 +45,24 @@ export async function openModelInWorker(folderOrId: string, options: WorkerModel
   const { maxHeapMiB, ...rest } = options;
   const start = (): Thread => new Thread({ folder: folderOrId, options: rest }, maxHeapMiB);
   const first = start();
-  const { id, capabilities } = await first.opened;
-  return new ThreadModel(id, capabilities, first, start);
+  return new ThreadModel(await first.opened, options.address, first, start);
 }
 
 class ThreadModel implements WorkerModel {
   readonly id: string;
+  readonly weightsHash?: string;
+  readonly address?: string;
   readonly capabilities: Capabilities;
   starts = 1;
   #thread: Thread;
   readonly #start: () => Thread;
   #isClosed = false;
 
-  constructor(id: string, capabilities: Capabilities, thread: Thread, start: () => Thread) {
-    this.id = id;
-    this.capabilities = capabilities;
+  constructor(opened: Opened, address: string | undefined, thread: Thread, start: () => Thread) {
+    this.id = opened.id;
+    if (opened.weightsHash !== undefined) this.weightsHash = opened.weightsHash;
+    if (address !== undefined) this.address = address;
+    this.capabilities = opened.capabilities;
     this.#thread = thread;
     this.#start = start;
   }
@@ -136,6 +139,7 @@ interface Waiting {
 
 interface Opened {
   readonly id: string;
+  readonly weightsHash: string | undefined;
   readonly capabilities: Capabilities;
 }
 
@@ -157,7 +161,8 @@ class Thread {
     this.opened.catch(() => {});
     this.#worker.on('message', (message: FromWorker) => {
       if (message.type === 'open') {
-        opening.resolve({ id: message.id, capabilities: message.capabilities });
+        const { id, weightsHash, capabilities } = message;
+        opening.resolve({ id, weightsHash, capabilities });
         this.#hold();
       } else if (message.type === 'failed') {
         opening.reject(fromPlain(message.error));

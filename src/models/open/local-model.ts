@@ -9,8 +9,12 @@ import type { Ask, CallOptions, ReplyEvent, ScoredModel, TokenLogprob } from '..
 import type { ChatForm } from './prompt.ts';
 
 export interface OpenModelOptions {
-  /** What the model is called; unless told, folder or repository with a hash (see `idOf`). */
+  /** What the model is called; unless told, folder or repository with a hash (see `identityOf`). */
   readonly id?: string;
+  /** The hash that stands for its weights in a run's identity; unless told, that of its files. */
+  readonly weightsHash?: string;
+  /** The address under which it was asked for, so that what is trained from it can say what it stands on. */
+  readonly address?: string;
   /** PEFT adapter folders over the model; several add up. */
   readonly adapters?: readonly string[];
   /** Compute the adapters into the weights: nothing to pay at each pass, and the changed weights in memory. */
@@ -43,6 +47,9 @@ export interface ScoredToken extends Omit<TokenLogprob, 'logprob'> {
 }
 
 export interface LocalModel extends ScoredModel {
+  /** Stands for the weights in a run's identity; absent where they are too large to be hashed. */
+  readonly weightsHash?: string;
+  readonly address?: string;
   /** Tokens that the prompt of an ask takes. */
   countTokens(ask: Ask): Promise<number>;
   /** Goes on with a text, without any chat format; special tokens in it are text. */
@@ -63,4 +70,11 @@ export interface LocalModel extends ScoredModel {
 export interface OpenModel extends LocalModel {
   readonly network: Network;
   readonly tokenizer: LoadedTokenizer;
+  /** Folders on this machine that it was opened from, if it was: for reading along, never for a record. */
+  readonly files?: { readonly folder: string; readonly adapters: readonly string[] };
+  /**
+   * The same model over another network of its architecture, for example a trained one: tokenizer, template and
+   * settings stay. Nothing is copied.
+   */
+  withNetwork(network: Network, identity: { readonly id: string; readonly weightsHash?: string }): OpenModel;
 }

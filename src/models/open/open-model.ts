@@ -16,7 +16,7 @@ import { checkAsk } from '../capabilities.ts';
 import type { Ask, CallOptions, Capabilities, ReplyEvent, TokenLogprob, ToolCall } from '../model.ts';
 import { joinNeighbours } from '../reply.ts';
 import { checkAborted } from '../wrap.ts';
-import { idOf } from './identity.ts';
+import { identityOf } from './identity.ts';
 import type { CompletionSettings, Embeddings, OpenModel, OpenModelOptions, ScoredToken } from './local-model.ts';
 import { encodeContinuation, encodeStart, type Prompt, promptOf } from './prompt.ts';
 import { MARKERS, type Piece, type ReplyFormat, replyFormatOf, ReplyReader } from './reply-format.ts';
@@ -46,8 +46,10 @@ export async function openModel(folderOrId: string, options: OpenModelOptions = 
     const adapters = await Promise.all(folders.map((folder) => loadAdapter(base, folder)));
     network = options.mergeAdapters === true ? await mergeAdapters(base, adapters) : withAdapters(base, adapters);
   }
-  const id = options.id ?? (await idOf(checkpoint, folders));
-  return new NetworkModel(id, network, tokenizer, checkpoint, options);
+  const own =
+    options.id === undefined || options.weightsHash === undefined ? await identityOf(checkpoint, folders) : undefined;
+  const identity = { id: options.id ?? own!.id, weightsHash: options.weightsHash ?? own?.weightsHash };
+  return new NetworkModel(identity, network, tokenizer, checkpoint, options);
 }
 
 /**
@@ -63,14 +65,21 @@ export function modelOf(
   tokenizer: LoadedTokenizer,
   options: Omit<OpenModelOptions, 'id' | 'adapters' | 'mergeAdapters' | 'prepack' | 'device'> = {},
 ): OpenModel {
-  return new NetworkModel(id, network, tokenizer, { folder: id, config: network.config }, options);
+  return new NetworkModel({ id }, network, tokenizer, { folder: id, config: network.config }, options);
 }
+
+/** What is known of where a network came from; one that was made in memory has no files. */
+type Opened = Pick<Checkpoint, 'folder' | 'config' | 'generationConfig'> & Partial<Pick<Checkpoint, 'weightFiles'>>;
 
 class NetworkModel implements OpenModel {
   readonly id: string;
+  readonly weightsHash?: string;
+  readonly address?: string;
   readonly capabilities: Capabilities;
   readonly network: Network;
   readonly tokenizer: LoadedTokenizer;
+  readonly files?: NonNullable<OpenModel['files']>;
+  readonly #checkpoint: Opened;
   readonly #options: OpenModelOptions;
   readonly #format: ReplyFormat;
   readonly #generator: Generator;
@@ -81,15 +90,20 @@ class NetworkModel implements OpenModel {
   readonly #closing = new AbortController();
 
   constructor(
-    id: string,
+    identity: { readonly id: string; readonly weightsHash?: string | undefined },
     network: Network,
     tokenizer: LoadedTokenizer,
-    checkpoint: Pick<Checkpoint, 'folder' | 'config' | 'generationConfig'>,
+    checkpoint: Opened,
     options: OpenModelOptions,
   ) {
-    this.id = id;
+    this.id = identity.id;
+    if (identity.weightsHash !== undefined) this.weightsHash = identity.weightsHash;
+    if (options.address !== undefined) this.address = options.address;
     this.network = network;
     this.tokenizer = tokenizer;
+    if (checkpoint.weightFiles !== undefined)
+      this.files = { folder: checkpoint.folder, adapters: options.adapters ?? [] };
+    this.#checkpoint = checkpoint;
     this.#options = options;
     const template = options.chat === 'plain' ? undefined : tokenizer.chatTemplate;
     this.#format = replyFormatOf(template);
@@ -137,6 +151,11 @@ class NetworkModel implements OpenModel {
     const prompt: Prompt = { ids: encodeStart(this.tokenizer, text), prefix: [], stop: [], isThinking: false };
     const reader = new ReplyReader({ tools: undefined, hasReasoning: false }, { hasTools: false });
     yield* this.#events(prompt, settings, reader, signal, options);
+  }
+
+  withNetwork(network: Network, identity: { readonly id: string; readonly weightsHash?: string }): OpenModel {
+    const { address: _, ...options } = this.#options;
+    return new NetworkModel(identity, network, this.tokenizer, this.#checkpoint, options);
   }
 
   async countTokens(ask: Ask): Promise<number> {

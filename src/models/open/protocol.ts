@@ -42,7 +42,12 @@ export interface PlainError {
 }
 
 export type FromWorker =
-  | { readonly type: 'open'; readonly id: string; readonly capabilities: Capabilities }
+  | {
+      readonly type: 'open';
+      readonly id: string;
+      readonly weightsHash: string | undefined;
+      readonly capabilities: Capabilities;
+    }
   | { readonly type: 'failed'; readonly error: PlainError }
   | { readonly type: 'event'; readonly id: number; readonly event: ReplyEvent }
   | { readonly type: 'done'; readonly id: number }

@@ -66,7 +66,7 @@ async function serve(port: MessagePort, { folder, options }: WorkerStart): Promi
         .finally(() => process.exit(0));
     }
   });
-  send({ type: 'open', id: model.id, capabilities: model.capabilities });
+  send({ type: 'open', id: model.id, weightsHash: model.weightsHash, capabilities: model.capabilities });
 }
 
 function valueOf(model: OpenModel, call: ValueCall): Promise<unknown> {
