@@ -6,9 +6,11 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll } from 'vitest';
-import type { Outcome } from '../src/core/index.ts';
+import type { Outcome, Ref } from '../src/core/index.ts';
 import type { Given, Method, Needs } from '../src/methods/method.ts';
+import type { OpenModel } from '../src/models/open/index.ts';
 import { openStore, type Run, type Store } from '../src/store/index.ts';
+import { openModel } from '../src/workbench/open-models.ts';
 import { rescore, type Rescored } from '../src/workbench/rescore.ts';
 import { runMethod, type RunOptions, type RunResult } from '../src/workbench/run.ts';
 
@@ -27,6 +29,8 @@ export interface TestRunner {
     given: Given<N>,
     options?: Omit<RunOptions, 'store'>,
   ): Promise<Outcome & { readonly run: Run }>;
+  /** What a run trained, opened in this process. */
+  product(ref: Ref): Promise<OpenModel>;
   /** A finished run read again by a judge that needs no model. */
   rescore(run: Run, verdict: string): Promise<Rescored>;
 }
@@ -53,6 +57,7 @@ export function testRunner(): TestRunner {
     get store() {
       return store;
     },
+    product: async (ref) => (await openModel(ref, { store }, 'weights')) as OpenModel,
     rescore: (run, verdict) => rescore(run, verdict, undefined, { store }),
     run: (method, params, given, options) => runMethod(method, params, given, { ...options, store }),
     async outcome(method, params, given, options) {
