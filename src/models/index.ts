@@ -57,6 +57,7 @@ export {
   cutText,
   type EventStep,
   type GateReader,
+  type GateStep,
   type Guard,
   guarded,
   type Guarded,

@@ -11,4 +11,4 @@ export {
 } from './guard.ts';
 export { cutText, guarded, type GuardedOptions, guardHash } from './guarded.ts';
 export { keywordGuard, type KeywordOptions } from './keyword.ts';
-export { type Channel, type GateReader, type TextGate, textGate } from './text-gate.ts';
+export { type Channel, type GateReader, type GateStep, type TextGate, textGate } from './text-gate.ts';

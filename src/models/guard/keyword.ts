@@ -54,8 +54,8 @@ export function keywordGuard(words: readonly string[], { watches = 'both' }: Key
         ...(watches === 'ask'
           ? {}
           : {
-              event(event) {
-                const { pass, isHalted } = gate.push(event);
+              async event(event) {
+                const { pass, isHalted } = await gate.push(event);
                 return isHalted || event.type === 'end' ? { pass, verdict: verdictOn(found, 'reply') } : { pass };
               },
             }),

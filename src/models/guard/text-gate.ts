@@ -16,11 +16,16 @@ export type Channel = 'text' | 'reasoning' | 'call';
  *
  * @returns how many characters of them may still be shown, where the reply is to be halted; undefined to go on
  */
-export type GateReader = (text: string, channel: Channel) => number | undefined;
+export type GateReader = (text: string, channel: Channel) => number | undefined | Promise<number | undefined>;
+
+export interface GateStep {
+  readonly pass: ReplyEvent[];
+  readonly isHalted: boolean;
+}
 
 export interface TextGate {
   /** @returns what may be passed on now, and whether the reader halted */
-  push(event: Exclude<ReplyEvent, { type: 'verdict' }>): { readonly pass: ReplyEvent[]; readonly isHalted: boolean };
+  push(event: Exclude<ReplyEvent, { type: 'verdict' }>): Promise<GateStep>;
 }
 
 /** @example const gate = textGate((text) => (text.includes('stop') ? text.indexOf('stop') : undefined)); */
@@ -50,35 +55,36 @@ export function textGate(read: GateReader): TextGate {
   };
 
   /** Takes a channel's unfinished word as finished. */
-  const finish = (channel: 'text' | 'reasoning'): { pass: ReplyEvent[]; isHalted: true } | undefined => {
+  const finish = async (channel: 'text' | 'reasoning'): Promise<GateStep | undefined> => {
     const tail = tails[channel];
     tails[channel] = '';
-    const shown = tail === '' ? undefined : read(tail, channel);
+    const shown = tail === '' ? undefined : await read(tail, channel);
     return shown === undefined ? undefined : { pass: halt(held, channel, shown), isHalted: true };
   };
 
-  const release = (rest: readonly ReplyEvent[] = []): { pass: ReplyEvent[]; isHalted: false } => {
+  const release = (rest: readonly ReplyEvent[] = []): GateStep => {
     const pass = [...held, ...rest];
     held = [];
     return { pass, isHalted: false };
   };
 
   return {
-    push(event) {
-      if (event.type === 'end') return finish('reasoning') ?? finish('text') ?? release();
+    async push(event) {
+      if (event.type === 'end') return (await finish('reasoning')) ?? (await finish('text')) ?? release();
       if (event.type === 'tool-call') {
-        if (read(JSON.stringify(event.call.input), 'call') !== undefined) return { pass: [...held], isHalted: true };
+        if ((await read(JSON.stringify(event.call.input), 'call')) !== undefined)
+          return { pass: [...held], isHalted: true };
         if (held.length === 0) return { pass: [event], isHalted: false };
         held.push(event);
         return { pass: [], isHalted: false };
       }
       const channel = event.type;
-      const stopped = finish(channel === 'text' ? 'reasoning' : 'text');
+      const stopped = await finish(channel === 'text' ? 'reasoning' : 'text');
       if (stopped !== undefined) return stopped;
 
       const all = tails[channel] + event.text;
       const cut = all.length - (unfinished.exec(all)?.[0].length ?? 0);
-      const shown = cut === 0 ? undefined : read(all.slice(0, cut), channel);
+      const shown = cut === 0 ? undefined : await read(all.slice(0, cut), channel);
       if (shown !== undefined) return { pass: halt([...held, event], channel, shown), isHalted: true };
       const before = Math.max(0, cut - tails[channel].length);
       tails[channel] = all.slice(cut);
