@@ -6,6 +6,10 @@
 import type { CommandEntry } from './command-file.ts';
 
 export const commands: Readonly<Record<string, CommandEntry>> = {
+  loop: {
+    about: 'take a model through the whole loop: attack, treat, attack again, report',
+    load: () => import('./commands/loop.ts'),
+  },
   run: {
     about: 'run a method; its own --help shows its roles and parameters',
     load: () => import('./commands/run.ts'),

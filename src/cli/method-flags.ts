@@ -54,6 +54,11 @@ export function addMethodFlags(command: Command, method: AnyMethod): void {
     const flag = roleFlag(method, role);
     command.addOption(new Option(`--${flag} <${what}>`, `${need.title}${need.isOptional ? ' (optional)' : ''}`));
   }
+  addParamFlags(command, method);
+}
+
+/** Adds the parameters of a method alone. */
+export function addParamFlags(command: Command, method: AnyMethod): void {
   for (const param of paramFlags(method)) {
     const initial = param.initial === undefined ? '' : ` (default: ${JSON.stringify(param.initial)})`;
     if (param.kind === 'boolean') {

@@ -50,6 +50,8 @@ interface NeedWords {
 export interface ModelNeed<A extends keyof Access = keyof Access> extends NeedWords {
   readonly kind: 'model';
   readonly access: A;
+  /** Opened with this much where the model offers it, and used with less where it does not. @default access */
+  readonly prefers?: keyof Access;
   /** Features that an ask of this method uses; checked before the run. */
   readonly capabilities?: readonly Capability[];
 }

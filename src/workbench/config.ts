@@ -11,6 +11,7 @@ import { pathToFileURL } from 'node:url';
 import { parse } from 'yaml';
 import { z } from 'zod';
 import { FiducialError, nearestWord, show } from '../core/errors.ts';
+import { loopParams, loopSettings } from './loop/settings.ts';
 
 const amount = z.number().min(0);
 
@@ -43,6 +44,7 @@ export const configSchema = z.strictObject({
     .record(z.string(), z.record(z.string(), z.unknown()))
     .default({})
     .describe('Parameters by method, for example redteam/best-of-n: { attempts: 50 }'),
+  loop: loopSettings.prefault({}).describe('What fiducial loop does'),
 });
 
 /** The configuration with every default filled in. */
@@ -94,6 +96,8 @@ export function checkConfig(data: unknown, origin: string): Config {
 
 const allKeys = [
   ...Object.keys(configSchema.shape),
+  ...Object.keys(loopSettings.shape),
+  ...Object.keys(loopParams.shape),
   'money',
   'tokens',
   'calls',

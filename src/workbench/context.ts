@@ -191,7 +191,22 @@ export function openContext(parts: ContextParts): OpenContext {
 
     progress: (done, of, note = '') => report(whole, done, of, note),
   };
+  places.set(context, { run, world });
   return { context, derived, settled: async () => void (await Promise.all(aside)) };
+}
+
+/** Where a context stands. */
+export interface Place {
+  readonly run: Run;
+  readonly world: World;
+}
+const places = new WeakMap<object, Place>();
+
+/** The run behind a context: for wholes of this layer that read what their children stored. */
+export function placeOf(context: Context<Needs>): Place {
+  const place = places.get(context);
+  if (place === undefined) throw new Error('a context that this runner did not make');
+  return place;
 }
 
 function checkSignal(signal: AbortSignal): void {

@@ -73,12 +73,18 @@ export function specOf(
 }
 
 const hashes = new WeakMap<AnyMethod, string>();
+const entries = new WeakMap<AnyMethod, URL>();
+
+/** The file of a method that is not of the catalogue: its code's hash covers what that file imports. */
+export function setCodeFile(method: AnyMethod, file: URL): void {
+  entries.set(method, file);
+}
 
 /** The hash of a method's code. */
 export function codeHash(method: AnyMethod): string {
   let hash = hashes.get(method);
   if (hash === undefined) {
-    const file = new URL(`../methods/${method.id}${extension}`, import.meta.url);
+    const file = entries.get(method) ?? new URL(`../methods/${method.id}${extension}`, import.meta.url);
     hash =
       builtHashes()[method.id] ??
       (existsSync(file) ? hashOfFiles(file) : sha256(`${method.id}\n${method.run.toString()}`));
@@ -106,7 +112,7 @@ function hashOfFiles(entry: URL): string {
     seen.set(file.href, text);
     for (const match of text.matchAll(/(?:from|import)\s*\(?\s*['"](\.[^'"]+)['"]/g)) {
       const next = new URL(match[1]!, file);
-      if (/\/(?:methods|kit|lab)\/[^?]*$/.test(next.pathname) && existsSync(next)) visit(next);
+      if (/\/(?:methods|kit|lab|loop)\/[^?]*$/.test(next.pathname) && existsSync(next)) visit(next);
     }
   };
   visit(entry);

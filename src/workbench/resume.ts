@@ -7,6 +7,7 @@
 import { FiducialError, nearestWord } from '../core/errors.ts';
 import type { Json, Ref } from '../core/values.ts';
 import { catalogue } from '../methods/index.ts';
+import { loop } from './loop/loop.ts';
 import { type AnyMethod, dataOf, type Given, type Needs } from '../methods/method.ts';
 import { canonicalJson } from '../store/json.ts';
 import type { Run, RunSpec } from '../store/store.ts';
@@ -14,10 +15,15 @@ import { specOf } from './identity.ts';
 import { type Filling, openGiven, type OpenOptions } from './open-models.ts';
 import { runMethod, type RunOptions, type RunResult } from './run.ts';
 
+/** What a stored run can be of: the catalogue's methods and the wholes made of them. */
+const runnable: readonly AnyMethod[] = [...catalogue, loop];
+
 /** How a run was asked for: what `RunOptions.request` holds when a command made it. */
 export interface Request {
   readonly isDemo?: boolean;
   readonly fillings?: Readonly<Record<string, Filling>>;
+  /** The command that asked for it, word by word. */
+  readonly command?: readonly string[];
 }
 
 /**
@@ -46,7 +52,7 @@ export function methodOf(id: string, methods: readonly AnyMethod[] = catalogue):
 
 /** What filled the roles of a run, opened again. */
 export async function openAgain(run: Run, options: RunOptions & OpenOptions): Promise<Record<string, unknown>> {
-  const method = methodOf(run.spec.method);
+  const method = methodOf(run.spec.method, runnable);
   const event = await run.event('request', 'request');
   if (event === undefined) {
     throw new FiducialError(
@@ -88,7 +94,7 @@ export async function resumeRun(run: Run, options: RunOptions & OpenOptions): Pr
       `fiducial resume ${spec.parent.run}`,
     );
   }
-  const method = methodOf(spec.method);
+  const method = methodOf(spec.method, runnable);
   const given = await openAgain(run, options);
   const replicate = spec.replicate === undefined ? {} : { replicate: spec.replicate };
   checkSame(run, specOf(method, spec.params, given, { seed: spec.seed, ...replicate }));

@@ -9,7 +9,7 @@
 import type { Ask, Message } from '../../models/model.ts';
 import type { Json } from '../../core/values.ts';
 import { random, type Random } from '../../core/random.ts';
-import { inQuotationMarks, ownWords, quotedAs, type WantedField, wantedFields } from './reading.ts';
+import { inQuotationMarks, ownWords, quotedAs, unquoted, type WantedField, wantedFields } from './reading.ts';
 
 /** What the attacker says to an ask. */
 export function attack(ask: Ask): string {
@@ -31,6 +31,7 @@ export function attack(ask: Ask): string {
 }
 
 function valueOf(field: WantedField, message: string, why: string, others: readonly string[], ask: Ask): Json {
+  if (field.key === 'token') return tokenIn(ask) ?? '';
   if (field.type === 'number') return 5;
   if (field.type === 'boolean') return true;
   if (field.type === 'array') {
@@ -42,6 +43,11 @@ function valueOf(field: WantedField, message: string, why: string, others: reado
     return others.slice(0, count);
   }
   return /prompt|question|message|request|attack|candidate|text|next|query/i.test(field.key) ? message : why;
+}
+
+/** The token that the newest message wants beside an answer: proof that it answers that message. */
+function tokenIn({ messages }: Ask): string | undefined {
+  return [...unquoted(messages.at(-1)?.content ?? '').matchAll(/"token"\s*:\s*"([0-9a-f]{8,64})"/g)].at(-1)?.[1];
 }
 
 /** The behaviour that is wanted of the target. */

@@ -70,7 +70,7 @@ describe('decide/safety-case', () => {
     expect(confidence.low).toBeCloseTo(0.9, 12);
     expect(confidence.value).toBeCloseTo(0.975 ** 2 * 0.95, 12);
     expect(confidence.high).toBe(0.95);
-    expect(outcome.summary).toEqual(['The claim holds on its evidence: The model gives no forbidden help']);
+    expect(outcome.summary).toEqual(['The claim holds on its evidence: The model gives no forbidden help.']);
     expect(outcome.caveats).toEqual(['assumed, not shown: Nobody changes the weights']);
     expect(outcome.findings).toEqual([]);
   });

@@ -266,9 +266,9 @@ const measuredConfidence = 0.975;
 // ------------------------------------------------------------------------------------------------------------- output
 
 function sentenceOf(text: string, { state, why }: State): string {
-  if (state === 'holds') return `The claim holds on its evidence: ${text}`;
-  const reason = why[0] === undefined ? '' : ` Because ${why[0]}.`;
-  return state === 'refuted' ? `The claim does not hold: ${text}${reason}` : `The claim is not shown: ${text}${reason}`;
+  const reason = why[0] === undefined ? '.' : `, because ${why[0]}.`;
+  if (state === 'holds') return `The claim holds on its evidence: ${text}.`;
+  return `The claim ${state === 'refuted' ? 'does not hold' : 'is not shown'}: ${text}${reason}`;
 }
 
 /** What keeps the argument open, at the node where it begins. */
