@@ -88,7 +88,7 @@ export async function attack(
         return (key) => context.call(pair, params, { target, attacker, requests, judge, referee: undefined }, key);
       }
       case 'best-of-n': {
-        const rows = requests.rows.map(({ category: _, ...row }) => row);
+        const rows = requests.rows.map(withoutCategory);
         const params = { ...bestOfN.demo.params, ...asked, attempts: settings.attempts, baseline: false };
         return (key) => context.call(bestOfN, params, { target, requests: dataOf(requests.name, rows), judge }, key);
       }
@@ -106,6 +106,11 @@ export async function attack(
       ),
   );
   return { set, outcomes, undone };
+}
+
+/** As best-of-n takes a row. */
+function withoutCategory({ id, request, cluster, tags }: RequestRow) {
+  return { id, request, ...(cluster === undefined ? {} : { cluster }), ...(tags === undefined ? {} : { tags }) };
 }
 
 function byItem(observations: readonly Observation[]): ReadonlyMap<string, Observation> {
