@@ -14,6 +14,8 @@ export { readCorrection } from './correction.ts';
 export { derive, observationsOf, readOutcome, takeAgain } from './figures.ts';
 export type { Correction, Derivation, FigureOptions, StoredOutcome } from './figures.ts';
 export { codeHash, datasetHash, setFingerprint, specOf } from './identity.ts';
+export { loop, loopParams, loopSettings, planLines, planLoop, prepareLoop, townMaterial } from './loop/index.ts';
+export type { LoopParams, LoopSettings, Material, Plan, PlannedStep, Prepared } from './loop/index.ts';
 export { calibrationOf, readCalibration, writeCalibration } from './kept-calibrations.ts';
 export type { CalibrationNote, KeptCalibration } from './kept-calibrations.ts';
 export { pairsOut, questionsOut, readLabels } from './material/labels.ts';
