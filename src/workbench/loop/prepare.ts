@@ -14,7 +14,7 @@ import { readRows } from '../material/rows.ts';
 import { datasets, loop } from './loop.ts';
 import { allowedRow, divided, type Material, skillRow, townMaterial } from './material.ts';
 import type { PlanModels } from './plan.ts';
-import { type LoopParams, loopParams, type LoopSettings } from './settings.ts';
+import { budgets, type LoopParams, loopParams, type LoopSettings } from './settings.ts';
 
 export interface Prepared {
   readonly models: PlanModels;
@@ -41,6 +41,7 @@ export async function prepareLoop(
   const isTown = settings.requests === undefined;
   const material = isTown ? townMaterial(settings.size, seed) : await ownMaterial(settings, seed);
   const params = loopParams.parse({
+    ...budgets[settings.size],
     oracle: isTown ? 'town' : 'none',
     ...settings.params,
   });

@@ -86,6 +86,12 @@ export type LoopSettings = z.output<typeof loopSettings>;
 
 /** How many items of each set. `quick` is what a newcomer waits for; `full` is what a claim needs. */
 export const sizes = {
-  quick: { attacked: 40, practised: 32, allowed: 40, skills: 40 },
+  quick: { attacked: 32, practised: 24, allowed: 32, skills: 32 },
   full: { attacked: 400, practised: 160, allowed: 400, skills: 400 },
+} as const;
+
+/** What an attack may spend on each request, unless told. */
+export const budgets = {
+  quick: { wordings: 1, streams: 1, rounds: 3, attempts: 2 },
+  full: { wordings: 2, streams: 3, rounds: 3, attempts: 8 },
 } as const;
