@@ -6,6 +6,7 @@ import { sparseAutoencoder } from './interpret/sparse-autoencoder.ts';
 import { superposition } from './interpret/superposition.ts';
 import type { AnyMethod } from './method.ts';
 import { bestOfN } from './redteam/best-of-n.ts';
+import { campaign } from './redteam/campaign.ts';
 import { crescendo } from './redteam/crescendo.ts';
 import { gcg } from './redteam/gcg.ts';
 import { manyShot } from './redteam/many-shot.ts';
@@ -16,6 +17,7 @@ import { supervised } from './train/supervised.ts';
 
 export const catalogue: readonly AnyMethod[] = [
   bestOfN,
+  campaign,
   crescendo,
   manyShot,
   pair,

@@ -1,4 +1,6 @@
 /** What attacks share: rows, exchanges, protocol, judges of a search, records, templates, planted targets. */
+export { nextCells } from './allocation.ts';
+export type { Cell } from './allocation.ts';
 export { attackerRole, brief, conversation, goalParts, replyParts, roundOf } from './briefing.ts';
 export type { Briefed, Round } from './briefing.ts';
 export { codes } from './codes.ts';
@@ -7,6 +9,9 @@ export { askTarget, assistant, gradeReplies, isBlocked, user } from './exchange.
 export type { Turn } from './exchange.ts';
 export { familyNames, openFamilies, slot, wrapOf } from './families.ts';
 export type { Family, Wrap } from './families.ts';
+export { groupsOf } from './likeness.ts';
+export { minimise } from './minimise.ts';
+export type { Minimal } from './minimise.ts';
 export { highestScore, openPanel } from './panel.ts';
 export type { Panel } from './panel.ts';
 export { canary, planted, talkKinds } from './planted.ts';
