@@ -13,21 +13,23 @@ import { manyShot } from './redteam/many-shot.ts';
 import { pair } from './redteam/pair.ts';
 import { tap } from './redteam/tap.ts';
 import { templates } from './redteam/templates.ts';
+import { transfer } from './redteam/transfer.ts';
 import { supervised } from './train/supervised.ts';
 
 export const catalogue: readonly AnyMethod[] = [
   bestOfN,
   campaign,
   crescendo,
+  gcg,
   manyShot,
   pair,
-  gcg,
   tap,
   templates,
+  transfer,
   judgeMethod,
-  superposition,
   sparseAutoencoder,
+  superposition,
+  constitutionalClassifier,
   supervised,
   safetyCase,
-  constitutionalClassifier,
 ];
