@@ -2,6 +2,7 @@
 import { safetyCase } from './decide/safety-case.ts';
 import { judgeMethod } from './evaluate/judge.ts';
 import { constitutionalClassifier } from './guard/constitutional-classifier.ts';
+import { refusalDirection } from './interpret/refusal-direction.ts';
 import { sparseAutoencoder } from './interpret/sparse-autoencoder.ts';
 import { superposition } from './interpret/superposition.ts';
 import type { AnyMethod } from './method.ts';
@@ -26,6 +27,7 @@ export const catalogue: readonly AnyMethod[] = [
   superposition,
   sparseAutoencoder,
   supervised,
+  refusalDirection,
   safetyCase,
   constitutionalClassifier,
 ];
