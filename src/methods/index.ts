@@ -2,6 +2,9 @@
 import { safetyCase } from './decide/safety-case.ts';
 import { judgeMethod } from './evaluate/judge.ts';
 import { constitutionalClassifier } from './guard/constitutional-classifier.ts';
+import { labelFeatures } from './interpret/label-features.ts';
+import { probe } from './interpret/probe.ts';
+import { refusalDirection } from './interpret/refusal-direction.ts';
 import { sparseAutoencoder } from './interpret/sparse-autoencoder.ts';
 import { superposition } from './interpret/superposition.ts';
 import type { AnyMethod } from './method.ts';
@@ -31,5 +34,8 @@ export const catalogue: readonly AnyMethod[] = [
   superposition,
   constitutionalClassifier,
   supervised,
+  labelFeatures,
+  probe,
+  refusalDirection,
   safetyCase,
 ];
