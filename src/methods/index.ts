@@ -1,6 +1,7 @@
 /** The catalogue: one line a method, in the order in which lists show them. */
 import { safetyCase } from './decide/safety-case.ts';
 import { judgeMethod } from './evaluate/judge.ts';
+import { overRefusal } from './evaluate/over-refusal.ts';
 import { constitutionalClassifier } from './guard/constitutional-classifier.ts';
 import { sparseAutoencoder } from './interpret/sparse-autoencoder.ts';
 import { superposition } from './interpret/superposition.ts';
@@ -16,27 +17,14 @@ import { supervised } from './train/supervised.ts';
 
 export const catalogue: readonly AnyMethod[] = [
   bestOfN,
-  HEAD,
   crescendo,
   manyShot,
-  d9d4c69,
-  guard,
-  constitutional,
-  classifier,
-  trains,
-  a,
-  on,
-  written,
-  constitution,
-  at,
-  budget,
-  of,
-  refusals,
   pair,
   gcg,
   tap,
   templates,
   judgeMethod,
+  overRefusal,
   superposition,
   sparseAutoencoder,
   supervised,
