@@ -1,7 +1,9 @@
 /** The catalogue: one line a method, in the order in which lists show them. */
 import { safetyCase } from './decide/safety-case.ts';
+import { alignmentTax } from './evaluate/alignment-tax.ts';
 import { judgeMethod } from './evaluate/judge.ts';
 import { overRefusal } from './evaluate/over-refusal.ts';
+import { sycophancy } from './evaluate/sycophancy.ts';
 import { constitutionalClassifier } from './guard/constitutional-classifier.ts';
 import { sparseAutoencoder } from './interpret/sparse-autoencoder.ts';
 import { superposition } from './interpret/superposition.ts';
@@ -25,6 +27,8 @@ export const catalogue: readonly AnyMethod[] = [
   templates,
   judgeMethod,
   overRefusal,
+  sycophancy,
+  alignmentTax,
   superposition,
   sparseAutoencoder,
   supervised,

@@ -1,5 +1,4 @@
 /** Judges by name; see `judge.ts`. */
-export { type Compliance, complianceForms, type ComplianceJudge, openCompliance } from './compliance.ts';
 export { judgeForms, judgeNeedsModel, openJudge } from './judge.ts';
 export { answerWith, quote } from './quote.ts';
 export type { Quoted } from './quote.ts';

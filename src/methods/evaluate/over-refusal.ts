@@ -13,7 +13,7 @@ import { pair } from '../../core/observations.ts';
 import { random, type Random } from '../../core/random.ts';
 import { mcnemar, pairedTable } from '../../core/statistics/paired-tests.ts';
 import { differenceOfPaired } from '../../core/statistics/two-proportions.ts';
-import { complianceForms, openCompliance } from '../../kit/judge/index.ts';
+import { complianceForms, openCompliance } from '../../kit/judge/compliance.ts';
 import type { Model } from '../../models/model.ts';
 import { functionModel } from '../../models/providers/function.ts';
 import { collect } from '../../models/reply.ts';
