@@ -1,6 +1,9 @@
 /** The catalogue: one line a method, in the order in which lists show them. */
 import { safetyCase } from './decide/safety-case.ts';
+import { alignmentTax } from './evaluate/alignment-tax.ts';
 import { judgeMethod } from './evaluate/judge.ts';
+import { overRefusal } from './evaluate/over-refusal.ts';
+import { sycophancy } from './evaluate/sycophancy.ts';
 import { constitutionalClassifier } from './guard/constitutional-classifier.ts';
 import { labelFeatures } from './interpret/label-features.ts';
 import { probe } from './interpret/probe.ts';
@@ -30,12 +33,15 @@ export const catalogue: readonly AnyMethod[] = [
   templates,
   transfer,
   judgeMethod,
-  sparseAutoencoder,
+  overRefusal,
+  sycophancy,
+  alignmentTax,
   superposition,
-  constitutionalClassifier,
-  supervised,
+  sparseAutoencoder,
   labelFeatures,
   probe,
   refusalDirection,
+  constitutionalClassifier,
+  supervised,
   safetyCase,
 ];
