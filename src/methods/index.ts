@@ -12,6 +12,7 @@ import { manyShot } from './redteam/many-shot.ts';
 import { pair } from './redteam/pair.ts';
 import { tap } from './redteam/tap.ts';
 import { templates } from './redteam/templates.ts';
+import { dpo } from './train/dpo.ts';
 import { supervised } from './train/supervised.ts';
 
 export const catalogue: readonly AnyMethod[] = [
@@ -26,6 +27,7 @@ export const catalogue: readonly AnyMethod[] = [
   superposition,
   sparseAutoencoder,
   supervised,
+  dpo,
   safetyCase,
   constitutionalClassifier,
 ];
