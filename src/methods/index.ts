@@ -20,6 +20,7 @@ import { pair } from './redteam/pair.ts';
 import { tap } from './redteam/tap.ts';
 import { templates } from './redteam/templates.ts';
 import { transfer } from './redteam/transfer.ts';
+import { dpo } from './train/dpo.ts';
 import { supervised } from './train/supervised.ts';
 
 export const catalogue: readonly AnyMethod[] = [
@@ -43,5 +44,6 @@ export const catalogue: readonly AnyMethod[] = [
   refusalDirection,
   constitutionalClassifier,
   supervised,
+  dpo,
   safetyCase,
 ];

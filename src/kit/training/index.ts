@@ -12,6 +12,23 @@ export {
   type PlacedText,
   type TokenBatch,
 } from './packing.ts';
+export {
+  learnedTokens,
+  openPreferences,
+  type PreferencePair,
+  type PreferenceReport,
+  type PreferenceState,
+  type PreferenceTraining,
+  type PreferenceTrainingSettings,
+  replyLogProbabilities,
+} from './preference-training.ts';
+export {
+  checkPreferenceSettings,
+  preferenceLoss,
+  type PreferenceLoss,
+  preferenceLosses,
+  type PreferenceSettings,
+} from './preferences.ts';
 export { chatMessage, lossesOf, rowText, type TrainingRow, trainingRow } from './rows.ts';
 export { peakFlops, stepFlops, type StepSize } from './speed.ts';
 export {

@@ -134,7 +134,7 @@ export async function openPreferences(
       const none = fill([texts, 1], 0);
       const sums = reshape(scatterAddRows(none, owner, reshape(logProbabilities, [-1, 1])), [texts]);
       const each = reshape(isPerToken ? div(sums, lengths) : sums, [texts / 2, 2]);
-      const column = (index: number): Tensor => reshape(narrow(each, 1, index, 1), [texts / 2]);
+      const column = (index: number): Tensor => reshape(narrow(each, 1, index, index + 1), [texts / 2]);
       const margin = sub(sub(column(0), column(1)), reference); // h [pairs]
       return { loss: sum(mul(preferenceLoss(margin, settings), share)), aside: { margin } };
     },
