@@ -58,7 +58,7 @@ async function measureAgain(name: string, sets: Parameters<typeof measureSets>[1
 
 describe('measured again', () => {
   it('the base', async () => {
-    const sets = skillItems(town, 'another sample', 20).slice(0, 5);
+    const sets = skillItems(town, 'another sample', 14).slice(0, 5);
     await measureAgain('base', sets);
   }, 60_000);
 
@@ -67,7 +67,7 @@ describe('measured again', () => {
       const trait = traits.find((each) => each.name === name)!;
       // The plan of the shipped organism: its seed is 1.
       const { measures } = trait.plan(town, random(1).split('organism').split(name).split('plan'));
-      const sets = traitItems(measures, 'another sample', 24).slice(0, 2);
+      const sets = traitItems(measures, 'another sample', 16).slice(0, 2);
       await measureAgain(name, sets);
       await measureAgain(`${name}-twin`, sets);
       const strength = (which: string): number => shipped.get(which)!.manifest.strengths[measures[0]!.name]!.value;
