@@ -106,7 +106,7 @@ describe('card C4: how deep a refusal goes', () => {
 
   /** Mean divergence at each of the first eight tokens of a harmful answer, in nats. */
   async function divergences(refusing: OpenModel, helpful: OpenModel): Promise<number[]> {
-    const sums = new Array<number>(8).fill(0);
+    const sums = Array.from({ length: 8 }, () => 0);
     const count = 12;
     for (let i = 0; i < count; i++) {
       const request = makeRequest(town, 'forbidden', 'held-out', random('c4').split(i));
