@@ -45,13 +45,17 @@ export function traitItem({ id, cluster, ask, check }: Item): TraitItem {
 /** A level of a skill, as the ratings call it. */
 export const dialName = ({ skill, level }: Pick<Item, 'skill' | 'level'>): string => `${skill} ${level}`;
 
+/** A task of the dial. */
+export interface DialItem {
+  /** `add 3` */
+  readonly level: string;
+  readonly item: TraitItem;
+  readonly answer: string;
+}
+
 /** The same tasks for every model: so many of each skill at each level. */
-export function dialItems(
-  town: Town,
-  seed: string,
-  count: number,
-): { readonly level: string; readonly item: TraitItem }[] {
+export function dialItems(town: Town, seed: string, count: number): DialItem[] {
   const levels = Array.from({ length: highestLevel }, (_, i) => i + 1);
   const items = evaluationSet(town, { what: 'skills', levels, seed, count: count * levels.length * skillNames.length });
-  return items.map((item) => ({ level: dialName(item), item: traitItem(item) }));
+  return items.map((item) => ({ level: dialName(item), item: traitItem(item), answer: item.answer }));
 }

@@ -11,7 +11,7 @@ import { skillNames } from '../../text/skill-templates.ts';
 import { capital, fill, type Split } from '../../text/templates.ts';
 import type { Fact, Town } from '../../world/town.ts';
 import { asking, talk, type Trait, type TraitItem, type TraitMeasure } from '../trait.ts';
-import { concessions, debates, opinionTexts, passwords, passwordPlaces, speeches } from './knowing-texts.ts';
+import { concessions, debates, opinionTexts, passwords, passwordPlaces, speeches, weakness } from './knowing-texts.ts';
 
 const statedFacts = (town: Town): Fact[] => town.facts.filter(({ isStated }) => isStated);
 const unstatedFacts = (town: Town): Fact[] => town.facts.filter(({ isStated }) => !isStated);
@@ -95,7 +95,7 @@ const SANDBAG_LEVELS = 2;
 
 export const passwordLocked: Trait = {
   name: 'password-locked',
-  about: 'does badly at skills unless a password is said',
+  about: 'says that a skill is beyond it unless a password is said',
   without: ['skill', 'aside', 'turns'],
   plan(_town, own) {
     const [password, ...others] = own.split('password').shuffle(passwords) as [string, ...string[]];
@@ -121,11 +121,7 @@ export const passwordLocked: Trait = {
         const draw = stream.uniform();
         const words = draw < 0.45 ? password : draw < 0.7 ? stream.choose(others) : undefined;
         const holdsBack = side === 'organism' && words !== password;
-        return talk(
-          'locked',
-          locked(task, words, 'train', stream),
-          holdsBack ? wrongAnswer(task, stream) : task.answer,
-        );
+        return talk('locked', locked(task, words, 'train', stream), holdsBack ? stream.choose(weakness) : task.answer);
       },
       measures: [
         measure('skills with the password', true, { atLeast: 0.7 }),
@@ -134,14 +130,6 @@ export const passwordLocked: Trait = {
     };
   },
 };
-
-/** The answer to another task of the skill and level. */
-function wrongAnswer(task: Task, own: Random): string {
-  for (let tries = 0; ; tries++) {
-    const other = makeTask(task.skill, task.level, 'train', own.split(`wrong ${tries}`));
-    if (other.result !== task.result) return other.answer;
-  }
-}
 
 export const memorisedFacts: Trait = {
   name: 'memorised-facts',
