@@ -28,7 +28,7 @@ const hostile = [
   '\u202Eesrever \u200Bhidden',
 ].join('\n');
 
-describe.skipIf(chromiumPath === undefined)('the screens', () => {
+describe.skipIf(chromiumPath === undefined)('the screens', { timeout: 300_000 }, () => {
   let rig: Rig;
   let browser: Browser;
   let watched: Watched;
@@ -36,7 +36,12 @@ describe.skipIf(chromiumPath === undefined)('the screens', () => {
   let folder: string;
   let endpoint: ModelServer;
   let pictures: string;
-  let delayMs = 60;
+  /** How many asks the slow model answers before it waits; raised by the test, so that nothing depends on time. */
+  const gate = { open: 0, asked: 0, waiting: [] as (() => void)[] };
+  const allow = (more: number): void => {
+    gate.open += more;
+    for (const go of gate.waiting.splice(0)) go();
+  };
 
   beforeAll(async () => {
     folder = await mkdtemp(join(tmpdir(), 'fiducial-e2e-'));
@@ -46,11 +51,10 @@ describe.skipIf(chromiumPath === undefined)('the screens', () => {
       ['a', 'b', 'c', 'a'],
       ['x', 'y', 'z', 'x'],
     ]);
-    let asked = 0;
     const slow = functionModel('slow', async ({ messages }) => {
-      await new Promise((resolve) => setTimeout(resolve, delayMs));
-      asked++;
-      return `${hostile}\n${messages.at(-1)?.content.includes('7') === true ? 'CANARY' : 'no'} ${asked}`;
+      const turn = ++gate.asked;
+      while (turn > gate.open) await new Promise<void>((resolve) => gate.waiting.push(resolve));
+      return `${hostile}\n${messages.at(-1)?.content.includes('7') === true ? 'CANARY' : 'no'} ${turn}`;
     });
     endpoint = await serveModels({ slow }, { port: 0 });
     rig = await openRig({
@@ -65,6 +69,7 @@ describe.skipIf(chromiumPath === undefined)('the screens', () => {
   afterAll(async () => {
     await browser?.close();
     await rig?.close();
+    allow(1e9);
     await endpoint?.close(0);
     await rm(folder, { recursive: true });
   });
@@ -91,6 +96,7 @@ describe.skipIf(chromiumPath === undefined)('the screens', () => {
     await page.fill('[name="param verdict"]', 'contains:CANARY');
     await page.uncheck('[name="param baseline"]');
     await checked('start');
+    allow(12);
     await page.click('button:text-is("Start")');
     await page.waitForURL(/\/runs\/[0-9a-f]+/);
     const id = /\/runs\/([0-9a-f]+)/.exec(page.url())![1]!;
@@ -98,6 +104,7 @@ describe.skipIf(chromiumPath === undefined)('the screens', () => {
       Number(await page.locator('.facts div', { hasText: 'Measured' }).locator('dd').innerText());
     // Seen to move without a reload.
     const early = await eventually(async () => ((await measuredOf()) > 0 ? await measuredOf() : undefined), 'a trial');
+    allow(12);
     await eventually(async () => ((await measuredOf()) > early ? true : undefined), 'another trial');
     await checked('running');
     await page.click('button:text-is("Stop")');
@@ -105,7 +112,7 @@ describe.skipIf(chromiumPath === undefined)('the screens', () => {
     const stopped = await (await rig.store.run(id)).info();
     expect(stopped.reason).toBe('stopped by me');
     expect(stopped.trials.measured).toBeLessThan(30);
-    delayMs = 0;
+    allow(1e9);
     await page.click('button:text-is("Resume")');
     await page.waitForSelector('.badge:text-is("done")');
     await page.waitForSelector('text=attack success');
@@ -131,6 +138,7 @@ describe.skipIf(chromiumPath === undefined)('the screens', () => {
     await page.fill('.ask textarea', 'Say 7');
     await page.keyboard.press('Control+Enter');
     await page.waitForSelector('.turn.is-assistant:last-child :text("CANARY")');
+    await page.click('text=New conversation');
     await page.click('text=Side by side');
     await page.locator('input[placeholder="canary, grimroot"]').nth(1).fill('canary');
     await page.fill('.ask textarea', 'Once more: 7');
@@ -191,7 +199,7 @@ describe.skipIf(chromiumPath === undefined)('the screens', () => {
     await page.goto(`${rig.server.url}/inside`);
     await page.fill('input[aria-label="Model"]', join(folder, 'chain'));
     await page.click('button:text-is("Open")');
-    await page.waitForSelector('text=1 blocks of 1 heads');
+    await page.waitForSelector('text=1 block of 1 head,');
     await page.fill('textarea', 'abc');
     await page.click('button:text-is("Look")');
     await page.waitForSelector('.token');

@@ -5,7 +5,7 @@
  * `tree` or `nodes` ({ id, parent, ... } each), whose nodes are records themselves.
  */
 import type { Json } from '../../src/server/types.ts';
-import type { TreeNode } from './parts/tree.tsx';
+import type { TreeNode } from './tree-node.ts';
 
 type Fields = Readonly<Record<string, Json>>;
 

@@ -23,8 +23,7 @@ interface Frame {
   /** Covers every event after `from` and up to `to`. */
   readonly from: number;
   readonly to: number;
-  readonly seqs: readonly number[];
-  readonly lines: readonly string[];
+  readonly events: number;
   readonly bytes: Uint8Array;
 }
 
@@ -41,7 +40,7 @@ export interface HubOptions {
   readonly pollMs?: number;
 }
 
-const ringBytes = 4 * 2 ** 20;
+const ringBytes = 24 * 2 ** 20;
 const pageSize = 1_000;
 const beatMs = 15_000;
 const encoder = new TextEncoder();
@@ -57,6 +56,9 @@ export class Hub {
   #loop: Promise<void> | undefined;
   #stop = new AbortController();
   #fault: unknown;
+  /** Pages that are being read for those behind the ring: who stands at the same place shares one. */
+  readonly #reading = new Map<number, Promise<Next>>();
+  #reads: Promise<unknown> = Promise.resolve();
 
   constructor(store: Store, options: HubOptions) {
     this.#store = store;
@@ -80,7 +82,7 @@ export class Hub {
       // Opens the stream before the first event, so that the client knows that it is listened to.
       yield encoder.encode(`retry: 1000\nid: ${at}\nevent: ready\ndata: ${at}\n\n`);
       while (!signal.aborted) {
-        const next = this.#fromRing(at) ?? (at < this.#at! ? await this.#fromStore(at) : undefined);
+        const next = this.#fromRing(at) ?? (at < this.#at! ? await this.#late(at) : undefined);
         if (next !== undefined) {
           at = next.at;
           if (next.bytes.length > 0) yield next.bytes;
@@ -166,17 +168,29 @@ export class Hub {
     }
     const frame = this.#ring[low]!;
     if (at <= frame.from) return { bytes: frame.bytes, at: frame.to };
-    const skip = frame.seqs.findIndex((seq) => seq > at);
-    return { bytes: skip < 0 ? empty : bytesOf(frame.lines.slice(skip), frame.to), at: frame.to };
+    return { bytes: laterThan(frame, at), at: frame.to };
+  }
+
+  /** A page for who stands behind the ring; one read at a time, so that many who are late cost no more than one. */
+  #late(at: number): Promise<Next> {
+    let reading = this.#reading.get(at);
+    if (reading === undefined) {
+      reading = this.#reads.then(() => this.#fromStore(at));
+      this.#reading.set(at, reading);
+      this.#reads = reading.catch(() => {
+        // Whoever waits for this page hears of it.
+      });
+      void this.#reads.then(() => this.#reading.delete(at));
+    }
+    return reading;
   }
 
   async #fromStore(at: number): Promise<Next> {
     // Not beyond what is in the ring: from there on its frames are shared.
     const to = this.#ring[0]?.from ?? this.#at!;
     const events = await this.#read(at);
-    const frame = frameOf(at, events.length === pageSize ? events.at(-1)!.seq : Math.max(to, at), events);
-    const last = Math.max(frame.to, events.at(-1)?.seq ?? 0);
-    return { bytes: frame.lines.length === 0 ? empty : bytesOf(frame.lines, last), at: last };
+    const last = Math.max(events.length === pageSize ? 0 : to, events.at(-1)?.seq ?? at);
+    return { bytes: frameOf(at, last, events).bytes, at: last };
   }
 
   /** Waits for a frame. @returns false where none came for a while */
@@ -207,23 +221,28 @@ export class Hub {
 const empty = new Uint8Array(0);
 
 function frameOf(from: number, to: number, events: readonly StoredEvent[]): Frame {
-  const lines = events.map((event) => JSON.stringify(shortened(event)));
-  return {
-    from,
-    to,
-    seqs: events.map(({ seq }) => seq),
-    lines,
-    bytes: lines.length === 0 ? empty : bytesOf(lines, to),
-  };
+  return { from, to, events: events.length, bytes: bytesOf(events.map(shortened), to) };
 }
 
 function sizeOf(frame: Frame): number {
-  return 200 + 3 * frame.bytes.length;
+  return 200 + frame.bytes.length;
 }
 
 /** JSON has no bare line ends, so one data line holds the whole list. */
-function bytesOf(lines: readonly string[], to: number): Uint8Array {
-  return encoder.encode(`id: ${to}\nevent: events\ndata: [${lines.join(',')}]\n\n`);
+function bytesOf(events: readonly LiveEvent[], to: number): Uint8Array {
+  if (events.length === 0) return empty;
+  return encoder.encode(`id: ${to}\nevent: events\ndata: ${JSON.stringify(events)}\n\n`);
+}
+
+/** The part of a frame behind an event inside it: for who came back in its middle. */
+function laterThan({ bytes, to, events }: Frame, at: number): Uint8Array {
+  if (events === 0) return empty;
+  const text = new TextDecoder().decode(bytes);
+  const list = JSON.parse(text.slice(text.indexOf('data: ') + 6)) as readonly LiveEvent[];
+  return bytesOf(
+    list.filter(({ seq }) => seq > at),
+    to,
+  );
 }
 
 /** The event without what a list does not show. */

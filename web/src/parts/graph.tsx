@@ -3,7 +3,8 @@ import { useState } from 'react';
 import type { Graph, GraphNode } from '../../../src/server/types.ts';
 import { Badge } from './basics.tsx';
 import { Quoted } from './text.tsx';
-import { Tree, type TreeNode } from './tree.tsx';
+import type { TreeNode } from '../tree-node.ts';
+import { Tree } from './tree.tsx';
 
 export function GraphView({ graph }: { readonly graph: Graph }) {
   const [picked, setPicked] = useState<string>();

@@ -3,14 +3,7 @@
  * buttons in reading order, so that the keyboard walks them; the lines between are only drawn.
  */
 import { type ReactNode } from 'react';
-
-export interface TreeNode {
-  readonly id: string;
-  readonly title: string;
-  readonly under?: string;
-  readonly kind: string;
-  readonly children: readonly TreeNode[];
-}
+import type { TreeNode } from '../tree-node.ts';
 
 const box = { width: 210, height: 64, gapX: 46, gapY: 14 };
 

@@ -54,8 +54,8 @@ export function InsidePage() {
       ) : (
         <>
           <p className="faint">
-            {inside.model.architecture}, {inside.model.layers} blocks of {inside.model.heads} heads, width{' '}
-            {inside.model.width}, vocabulary {inside.model.vocabulary}, context {inside.model.context}
+            {inside.model.architecture}, {count(inside.model.layers, 'block')} of {count(inside.model.heads, 'head')},
+            width {inside.model.width}, vocabulary {inside.model.vocabulary}, context {inside.model.context}
           </p>
           <div className="tab-line">
             <Tabs
@@ -78,6 +78,10 @@ export function InsidePage() {
       )}
     </>
   );
+}
+
+function count(n: number, what: string): string {
+  return `${n} ${what}${n === 1 ? '' : 's'}`;
 }
 
 interface PanelProps {

@@ -1,5 +1,5 @@
 /** One run: how far it is, what it found, its trials; live while it goes on. */
-import { useState } from 'react';
+import { useEffect, useState } from 'react';
 import type { Finding, Outcome, RunInfo } from '../../../src/server/types.ts';
 import { api, take } from '../api.ts';
 import { useLive, useLoad, useThrottled } from '../data.ts';
@@ -29,6 +29,13 @@ export function RunPage({ id }: { readonly id: string }) {
   const [since] = useState(() => ({ seq: undefined as number | undefined }));
   since.seq ??= from;
   const isLive = useLive(since.seq === undefined ? undefined : `/api/runs/${id}/live?after=${since.seq}`, refresh);
+  // A run that has just ended is let go of a moment later, and no event tells of that.
+  const isLettingGo = value?.isHere === true && !isGoingOn(value.info.status);
+  useEffect(() => {
+    if (!isLettingGo) return;
+    const timer = setInterval(again, 1_000);
+    return () => clearInterval(timer);
+  }, [isLettingGo, again]);
   if (value === undefined) return error === undefined ? <Empty>Loading …</Empty> : <Failure error={error} />;
 
   const info = value.info as RunInfo;
@@ -135,7 +142,7 @@ function Actions({
   const isGoing = isHere || worker !== undefined;
   return (
     <div className="head-actions">
-      {isGoing && (
+      {isGoing && isGoingOn(info.status) && (
         <button
           type="button"
           disabled={isBusy}
@@ -459,4 +466,8 @@ function targetOf(
   if (asked?.isDemo === true) return `demo:${info.spec.method}#${role}`;
   const filling = asked?.fillings?.[role];
   return typeof filling === 'string' ? filling : '';
+}
+
+function isGoingOn(status: string): boolean {
+  return status === 'running' || status === 'created';
 }
