@@ -27,7 +27,7 @@ import {
   templateAttacker,
   user,
 } from '../../kit/attack/index.ts';
-import type { RequestRow, Turn, Weakness } from '../../kit/attack/index.ts';
+import type { RequestRow, Turn, TalkKind, Weakness } from '../../kit/attack/index.ts';
 import { openJudge } from '../../kit/judge/index.ts';
 import type { Model } from '../../models/model.ts';
 import { data, dataOf, defineMethod, model, models, optional } from '../method.ts';
@@ -91,7 +91,10 @@ export const transfer = defineMethod({
     cases: (stream) =>
       Array.from({ length: 20 }, (_, index) => index).flatMap((index) => {
         const seed = stream.split(index).key;
-        const [of, other] = [0, 1].map((step) => talkKinds[(index + step * 3) % talkKinds.length]!) as [never, never];
+        const [of, other] = [0, 1].map((step) => talkKinds[(index + step * 3) % talkKinds.length]!) as [
+          TalkKind,
+          TalkKind,
+        ];
         const own = { families: [of] as string[] };
         const weak: Weakness = { kind: 'talk', of };
         const different: Weakness = index % 2 === 0 ? { kind: 'none' } : { kind: 'talk', of: other };
@@ -302,7 +305,7 @@ function seenOf({ status, why, transcript, ...rest }: Observation): Seen {
   const kept = transcript === undefined ? {} : { transcript };
   if (status === 'measured')
     return { status, value: (rest as { value: number }).value, ...(why === undefined ? {} : { why }), ...kept };
-  if (status === 'undetermined') return { status, why: why!, ...kept };
+  if (status === 'undetermined') return { status, why, ...kept };
   throw new FiducialError('transfer.part-failed', `${rest.item} failed: ${why}`, 'Mend the cause and resume.');
 }
 
