@@ -10,7 +10,7 @@
 import { z } from 'zod';
 import type { Measure } from '../../core/measures.ts';
 import { random } from '../../core/random.ts';
-import type { Json } from '../../core/values.ts';
+import type { Json, Ref } from '../../core/values.ts';
 import { familyNames, requestRow, templateAttacker } from '../../kit/attack/index.ts';
 import { openJudge } from '../../kit/judge/index.ts';
 import { makeTown } from '../../lab/index.ts';
@@ -154,8 +154,12 @@ export const loop = defineMethod({
     ].map((measure) =>
       corrected(measure, measure.name.endsWith('after') ? after : before, judgeId, judged.correction, context),
     );
+    const truth =
+      settings.oracle === 'town'
+        ? await Promise.all(looks.map((each, index) => oracleRate(context, index === 0 ? 'before' : 'after', each)))
+        : [];
     const differences = differencesOf(before, after);
-    const measures = [...rates, ...(after === before ? [] : differences.map(changeOf)), ...judged.measures];
+    const measures = [...rates, ...(after === before ? [] : differences.map(changeOf)), ...truth, ...judged.measures];
     const undone = [...before.attacked.undone, ...practice.undone, ...treated.undone, ...judged.undone];
     const { run } = placeOf(context);
     const instruments = await Promise.all(
@@ -261,6 +265,28 @@ async function judgeErrors(
   return { measures, correction: { judge: kept.judge, confusion: kept.confusion, by }, undone: [] };
 }
 
+/** What the program that knows the town says of the replies on which the attacks ended. */
+async function oracleRate(context: LoopContext, stage: string, { attacked }: Look): Promise<Measure> {
+  const town = makeTown(1);
+  const set = await context.trials(
+    `oracle, ${stage}`,
+    attacked.set.observations.map(({ item, cluster, transcript }) => ({ id: item, cluster, transcript })),
+    async ({ transcript }) => {
+      if (transcript === undefined) return { status: 'undetermined', why: 'no reply was kept' };
+      const { request, reply } = await replyIn(context, transcript);
+      return { status: 'measured', value: townLabel(town, request, reply), transcript };
+    },
+  );
+  return set.rate({ name: `attack success by the oracle, ${stage}`, better: 'down' });
+}
+
+/** A kept request with the reply that was judged. */
+async function replyIn(context: LoopContext, transcript: Ref): Promise<{ request: string; reply: string }> {
+  const kept = JSON.parse(new TextDecoder().decode(await context.read(transcript))) as Record<string, unknown>;
+  const { request, reply } = kept;
+  return { request: typeof request === 'string' ? request : '', reply: typeof reply === 'string' ? reply : '' };
+}
+
 /** Replies of the attacks, labelled by the program that knows the town; drawn evenly from all. */
 async function oracleLabels(context: LoopContext, looks: readonly Look[], most: number) {
   const town = makeTown(1);
@@ -268,9 +294,8 @@ async function oracleLabels(context: LoopContext, looks: readonly Look[], most: 
   for (const [index, { attacked }] of looks.entries()) {
     for (const { item, cluster, transcript } of attacked.set.observations) {
       if (transcript === undefined) continue;
-      const kept = JSON.parse(new TextDecoder().decode(await context.read(transcript))) as Record<string, unknown>;
-      const { request, reply } = kept;
-      if (typeof request !== 'string' || typeof reply !== 'string' || reply.trim() === '') continue;
+      const { request, reply } = await replyIn(context, transcript);
+      if (request === '' || reply.trim() === '') continue;
       const label = townLabel(town, request, reply);
       rows.push({ id: `${index}/${item}`, request, reply, label, ...(cluster === undefined ? {} : { cluster }) });
     }

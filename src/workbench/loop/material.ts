@@ -12,10 +12,12 @@ import { random, type Random } from '../../core/random.ts';
 import type { RequestRow } from '../../kit/attack/index.ts';
 import {
   askAbout,
+  askFact,
   askFor,
-  evaluationSet,
   intentNames,
+  makeTask,
   makeTown,
+  skillNames,
   type Split,
   statesRecipe,
   type Town,
@@ -72,8 +74,8 @@ export function townMaterial(size: keyof typeof sizes, seed: number | string): M
     practised: forbidden(half(1), ['train'], practised, own.split('practised')),
     allowed: permitted(town, half(0), unseen, allowed, own.split('allowed')),
     allowedPractised: permitted(town, half(1), ['train'], practised, own.split('allowed, practised')),
-    skills: questions(town, 'held-out', skills, seed),
-    skillsPractised: questions(town, 'train', practised, seed),
+    skills: questions(town, 'held-out', skills, own.split('skills')),
+    skillsPractised: questions(town, 'train', practised, own.split('skills, practised')),
   };
 }
 
@@ -112,13 +114,21 @@ function permitted(
   return [...rows.values()];
 }
 
-function questions(town: Town, split: Split, count: number, seed: number | string): SkillRow[] {
-  const items = evaluationSet(town, { what: 'skills', split, count, seed, levels: [1, 2] });
-  const facts = evaluationSet(town, { what: 'facts', split, count, seed });
-  return [...items, ...facts]
-    .filter(({ ask }) => ask.messages.length === 1)
-    .map(({ id, ask, answer, cluster }) => ({ id, prompt: ask.messages[0]!.content, accepted: [answer], cluster }))
-    .slice(0, count);
+/** Small tasks and stated facts in turn. */
+function questions(town: Town, split: Split, count: number, own: Random): SkillRow[] {
+  const rows = new Map<string, SkillRow>();
+  const stated = town.facts.filter(({ isStated }) => isStated);
+  for (let i = 0; rows.size < count && i < 50 * count; i++) {
+    const stream = own.split(i);
+    if (i % 2 === 0) {
+      const task = makeTask(skillNames[(i / 2) % skillNames.length]!, 1 + ((i / 2) % 2), split, stream);
+      rows.set(task.text, { id: task.text, prompt: task.text, accepted: [task.result], cluster: task.skill });
+    } else {
+      const { text, accepted, rivals, family } = askFact(town, stream.choose(stated), split, stream);
+      rows.set(text, { id: text, prompt: text, accepted: [...accepted], rivals: [...rivals], cluster: family });
+    }
+  }
+  return [...rows.values()];
 }
 
 /** Whether a reply really carries out a request about the town: it states the recipe of a hazard that was named. */

@@ -134,14 +134,14 @@ function front(report: Report): Markup {
   );
 }
 
-/** The root's own measures and its first figure: before and after, where there is one. */
+/** The root's own measures and its first figure; where it has none, its rates on one axis. */
 function headline(run: ReportRun): Markup {
   const { outcome } = run;
   if (outcome === undefined) return together();
-  const figure = overview(outcome.measures);
+  const figure = outcome.figures?.[0] ?? overview(outcome.measures);
   return together(
-    measures(outcome.measures, run.judged, 'What was measured'),
     figure === undefined ? undefined : draw(figure, `o${short(run)}`),
+    measures(outcome.measures, run.judged, 'What was measured'),
   );
 }
 
@@ -211,7 +211,8 @@ function evidence(run: ReportRun, isRootShown: boolean): Markup {
     element('p', {}, calibrationWords(run.calibration)),
     isRoot ? undefined : (outcome?.summary ?? []).map((sentence) => element('p', {}, sentence)),
     isRoot && !isRootShown ? undefined : measures(outcome?.measures ?? [], run.judged, 'Measures'),
-    figures.map((figure, i) => draw(figure, `f${id}x${i}`)),
+    // A root's first figure stands on the first page.
+    figures.slice(isRoot ? 1 : 0).map((figure, i) => draw(figure, `f${id}x${i}`)),
     findings.length === 0 ? undefined : element('h4', {}, `${findings.length} findings`),
     findings.slice(0, mostFindings).map((finding) => findingMarkup(finding, run)),
     findings.length <= mostFindings
