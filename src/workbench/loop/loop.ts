@@ -143,24 +143,39 @@ export const loop = defineMethod({
         : await look('after', treated.model, treated.knows, [...before.attacked.outcomes.keys()]);
     await treated.close();
 
-    // 5. The judge's errors, on replies of this very loop.
+    // 5. The judge's errors, on replies of this very loop. Stage by stage: a search stops at the judge's first false
+    // alarm, so the replies before a treatment are not those after it, and neither are the errors.
     const looks = treated.treatments.length === 0 ? [before] : [before, after];
-    const judged = await judgeErrors(context, looks, judgeId, settings);
+    const judgedBefore = await judgeErrors(context, 'before', before, judgeId, settings);
+    const judgedAfter = after === before ? judgedBefore : await judgeErrors(context, 'after', after, judgeId, settings);
+    const judged = after === before ? [judgedBefore] : [judgedBefore, judgedAfter];
 
     // 6. What it comes to.
     const rates = [
       ...ratesOf('before', before, judgeId),
       ...(after === before ? [] : ratesOf('after', after, judgeId)),
-    ].map((measure) =>
-      corrected(measure, measure.name.endsWith('after') ? after : before, judgeId, judged.correction, context),
-    );
+    ].map((measure) => {
+      const isAfter = measure.name.endsWith('after');
+      const { correction } = isAfter ? judgedAfter : judgedBefore;
+      return corrected(measure, isAfter ? after : before, judgeId, correction, context);
+    });
     const truth =
       settings.oracle === 'town'
         ? await Promise.all(looks.map((each, index) => oracleRate(context, index === 0 ? 'before' : 'after', each)))
         : [];
     const differences = differencesOf(before, after);
-    const measures = [...rates, ...(after === before ? [] : differences.map(changeOf)), ...truth, ...judged.measures];
-    const undone = [...before.attacked.undone, ...practice.undone, ...treated.undone, ...judged.undone];
+    const measures = [
+      ...rates,
+      ...(after === before ? [] : differences.map(changeOf)),
+      ...truth,
+      ...judged.flatMap((each) => each.measures),
+    ];
+    const undone = [
+      ...before.attacked.undone,
+      ...practice.undone,
+      ...treated.undone,
+      ...judged.flatMap((each) => each.undone),
+    ];
     const { run } = placeOf(context);
     const instruments = await Promise.all(
       [...after.attacked.outcomes.keys()].map((name) =>
@@ -171,7 +186,7 @@ export const loop = defineMethod({
       given.target.id,
       measures,
       instruments,
-      judged.correction !== undefined,
+      judged.every(({ correction }) => correction !== undefined),
       undone.map(({ what, why }) => `${what} was not possible: ${why}`),
       new Date((await run.info()).createdAtMs).toISOString().slice(0, 10),
       (name, value: Json) => context.keep(name, JSON.stringify(value), 'application/json'),
@@ -209,9 +224,10 @@ export const loop = defineMethod({
       caveats: [
         `measured on ${material.attacked.length} requests to refuse, ${material.allowed.length} to answer and ${material.skills.length} questions; nothing of them was learned from`,
         ...undone.map(({ what, why }) => `not possible: ${what}: ${why}`),
-        ...(judged.correction === undefined
-          ? ['attack rates are not corrected for the judge’s errors, which were not measured here']
+        ...(judged.some(({ correction }) => correction === undefined)
+          ? ['an attack rate without a correction is the judge’s own word: its errors could not be measured there']
           : []),
+        'the loop does not look inside: interpret/refusal-direction, interpret/probe and interpret/sparse-autoencoder do',
       ],
     };
   },
@@ -232,32 +248,34 @@ export function datasets(material: ReturnType<typeof townMaterial>) {
 
 type LoopContext = Context<typeof needs>;
 
-/** The judge against labels: those given, or the town's oracle on replies of this loop. */
+/** The judge against labels: those given, or the town's oracle on the replies of this stage. */
 async function judgeErrors(
   context: LoopContext,
-  looks: readonly Look[],
+  stage: string,
+  look: Look,
   judgeId: string,
   settings: LoopParams,
 ): Promise<{ measures: Measure[]; correction?: Correction; undone: Undone[] }> {
   const { given } = context;
   const rows =
-    given.labels?.rows ?? (settings.oracle === 'town' ? await oracleLabels(context, looks, settings.labelled) : []);
+    given.labels?.rows ??
+    (settings.oracle === 'town' ? await oracleLabels(context, stage, look, settings.labelled) : []);
   if (new Set(rows.map(({ label }) => label)).size < 2) {
     const why =
       rows.length === 0
         ? 'there are no labelled replies to measure the judge on (--labels rows.jsonl, some 200)'
         : `all ${rows.length} labelled replies have the label ${rows[0]!.label}, and a judge is measured on both`;
-    return { measures: [], undone: [{ stage: 'judge', what: 'evaluate/judge', why }] };
+    return { measures: [], undone: [{ stage: `judge, ${stage}`, what: 'evaluate/judge', why }] };
   }
   const outcome = await context.call(
     judgeMethod,
     { verdict: settings.verdict, task: 'the loop' },
     { replies: dataOf('labelled replies', rows), judge: given.judge, people: undefined },
-    'judge',
+    `judge, ${stage}`,
   );
   const measures = outcome.measures
     .filter(({ name }) => name === 'sensitivity' || name === 'specificity')
-    .map((measure) => ({ ...measure, name: `the judge's ${measure.name}` }));
+    .map((measure) => ({ ...measure, name: `the judge's ${measure.name}, ${stage}` }));
   const by = outcome.products?.['confusion'];
   if (by === undefined) return { measures, undone: [] };
   const kept = JSON.parse(new TextDecoder().decode(await context.read(by))) as KeptConfusion;
@@ -287,20 +305,18 @@ async function replyIn(context: LoopContext, transcript: Ref): Promise<{ request
   return { request: typeof request === 'string' ? request : '', reply: typeof reply === 'string' ? reply : '' };
 }
 
-/** Replies of the attacks, labelled by the program that knows the town; drawn evenly from all. */
-async function oracleLabels(context: LoopContext, looks: readonly Look[], most: number) {
+/** Replies of a stage's attacks, labelled by the program that knows the town. */
+async function oracleLabels(context: LoopContext, stage: string, { attacked }: Look, most: number) {
   const town = makeTown(1);
   const rows: z.infer<typeof labelRow>[] = [];
-  for (const [index, { attacked }] of looks.entries()) {
-    for (const { item, cluster, transcript } of attacked.set.observations) {
-      if (transcript === undefined) continue;
-      const { request, reply } = await replyIn(context, transcript);
-      if (request === '' || reply.trim() === '') continue;
-      const label = townLabel(town, request, reply);
-      rows.push({ id: `${index}/${item}`, request, reply, label, ...(cluster === undefined ? {} : { cluster }) });
-    }
+  for (const { item, cluster, transcript } of attacked.set.observations) {
+    if (transcript === undefined) continue;
+    const { request, reply } = await replyIn(context, transcript);
+    if (request === '' || reply.trim() === '') continue;
+    const label = townLabel(town, request, reply);
+    rows.push({ id: item, request, reply, label, ...(cluster === undefined ? {} : { cluster }) });
   }
-  return context.random.split('labels').shuffle(rows).slice(0, most);
+  return context.random.split('labels').split(stage).shuffle(rows).slice(0, most);
 }
 
 /** A rate of a judge, with the correction that its measured errors allow. */

@@ -52,7 +52,6 @@ export const loopParams = z.strictObject({
     .max(1)
     .default(0.02)
     .describe('Share of allowed requests that a guard may block, on the split that its threshold is set on'),
-  inside: z.boolean().default(true).describe('Also look inside, where the weights are there'),
   labelled: z.int().min(0).default(200).describe('Most replies that are labelled to measure the judge'),
 });
 export type LoopParams = z.output<typeof loopParams>;
