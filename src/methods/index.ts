@@ -4,6 +4,7 @@ import { alignmentTax } from './evaluate/alignment-tax.ts';
 import { judgeMethod } from './evaluate/judge.ts';
 import { overRefusal } from './evaluate/over-refusal.ts';
 import { sycophancy } from './evaluate/sycophancy.ts';
+import { cascade } from './guard/cascade.ts';
 import { constitutionalClassifier } from './guard/constitutional-classifier.ts';
 import { labelFeatures } from './interpret/label-features.ts';
 import { probe } from './interpret/probe.ts';
@@ -46,4 +47,5 @@ export const catalogue: readonly AnyMethod[] = [
   supervised,
   dpo,
   safetyCase,
+  cascade,
 ];

@@ -13,6 +13,7 @@ import type { Access, AnyMethod } from '../methods/method.ts';
 import type { Model } from '../models/model.ts';
 import type { Opener } from '../models/open/index.ts';
 import { createRegistry, type Registry, type ResolveOptions } from '../models/resolve.ts';
+import { guardedParts, openGuardedModel } from './guarded-models.ts';
 import { setFingerprint } from './identity.ts';
 import { readRows } from './material/rows.ts';
 import { openProduct, productRef } from './products.ts';
@@ -67,6 +68,10 @@ export async function openModel(
   const { aliases = {}, store } = options;
   const place = access === 'weights' ? 'here' : 'worker';
   const whole = Object.hasOwn(aliases, address) ? aliases[address]! : address;
+  const behind = guardedParts(whole);
+  if (behind !== undefined) {
+    return await openGuardedModel(behind, store, (inner) => openModel(inner, options, access));
+  }
   const product = store === undefined ? undefined : productRef(whole);
   if (store !== undefined && product !== undefined) {
     const { openModel: openHere, openModelInWorker } = await import('../models/open/index.ts');

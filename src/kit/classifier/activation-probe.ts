@@ -101,8 +101,8 @@ export function trainProbe(
 }
 
 /**
- * The score after each token: the largest exponential average of the logits so far. The average starts at the first
- * logit, and a text that is shorter than the window counts its tokens alike until the factor is reached.
+ * The score after each token: the largest exponential average of the logits since the window was full. Until then it is
+ * their plain average, and no maximum: the first few tokens' noise would be every text's largest.
  *
  * @param activations [tokens, channels]
  */
@@ -115,6 +115,7 @@ export function probeScores(probe: ActivationProbe, activations: Float32Array): 
     let logit = bias;
     for (let c = 0; c < channels; c++) logit += weights[c]! * activations[t * channels + c]!;
     average += Math.max(2 / (window + 1), 1 / (t + 1)) * (logit - average);
+    if (t + 1 < window) return average;
     highest = Math.max(highest, average);
     return highest;
   });

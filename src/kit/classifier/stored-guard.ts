@@ -8,6 +8,7 @@ import { FiducialError, show } from '../../core/errors.ts';
 import type { Json } from '../../core/values.ts';
 import { type Guard, keywordGuard } from '../../models/guard/index.ts';
 import { cascadeGuard, textScreen } from './cascade-guard.ts';
+import { openProbe, probeScreen } from './exchange-activations.ts';
 import { classifierGuard, type Thresholded } from './classifier-guard.ts';
 import { openTextClassifier, storeTextClassifier } from './text-classifier.ts';
 import { featureKinds } from './word-features.ts';
@@ -22,6 +23,13 @@ const storedClassifier = z.strictObject({
   values: z.string(),
 });
 const thresholded = z.strictObject({ classifier: storedClassifier, threshold: z.number() });
+
+const storedProbe = z.strictObject({
+  sites: z.array(z.string()),
+  window: z.int().min(1),
+  bias: z.number(),
+  values: z.string(),
+});
 
 const storedGuard = z.discriminatedUnion('form', [
   z.strictObject({
@@ -39,7 +47,10 @@ const storedGuard = z.discriminatedUnion('form', [
   z.strictObject({
     kind: z.literal('guard'),
     form: z.literal('cascade'),
-    screen: thresholded,
+    screen: z.discriminatedUnion('kind', [
+      z.strictObject({ kind: z.literal('text'), classifier: storedClassifier, threshold: z.number() }),
+      z.strictObject({ kind: z.literal('probe'), probe: storedProbe, threshold: z.number() }),
+    ]),
     second: thresholded,
   }),
 ]);
@@ -51,31 +62,48 @@ export function storeThresholded({ classifier, threshold }: Thresholded): z.infe
 }
 
 /**
- * The guard that was stored.
+ * What was stored, checked.
  *
  * @throws FiducialError `guard.unreadable` for anything else, naming what is wrong with it
+ */
+export function readStoredGuard(stored: unknown): StoredGuard {
+  const parsed = storedGuard.safeParse(stored);
+  if (parsed.success) return parsed.data;
+  const [issue] = parsed.error.issues;
+  throw new FiducialError(
+    'guard.unreadable',
+    `This artefact is no guard: ${issue?.path.join('.') ?? ''} ${issue?.message ?? ''}, in ${show(stored).slice(0, 80)}`,
+    'Name the product "guard" of a run of guard/constitutional-classifier or guard/cascade.',
+  );
+}
+
+/**
+ * The guard that was stored.
+ *
+ * @throws FiducialError `guard.unreadable`; those of its parts
  * @example openGuard({ kind: 'guard', form: 'keyword', words: ['grimroot'], watches: 'both' })
  */
 export function openGuard(stored: Json): Guard {
-  const parsed = storedGuard.safeParse(stored);
-  if (!parsed.success) {
-    const [issue] = parsed.error.issues;
-    throw new FiducialError(
-      'guard.unreadable',
-      `This artefact is no guard: ${issue?.path.join('.') ?? ''} ${issue?.message ?? ''}, in ${show(stored).slice(0, 80)}`,
-      'Name the product "guard" of a run of guard/constitutional-classifier or guard/cascade.',
-    );
-  }
+  const guard = readStoredGuard(stored);
   const open = (part: z.infer<typeof thresholded>): Thresholded => ({
     classifier: openTextClassifier(part.classifier),
     threshold: part.threshold,
   });
-  const guard = parsed.data;
-  if (guard.form === 'keyword') return keywordGuard(guard.words, { watches: guard.watches });
-  if (guard.form === 'cascade')
-    return cascadeGuard({ screen: textScreen(open(guard.screen)), second: open(guard.second) });
-  return classifierGuard({
-    ...(guard.ask === undefined ? {} : { ask: open(guard.ask) }),
-    ...(guard.exchange === undefined ? {} : { exchange: open(guard.exchange) }),
-  });
+  switch (guard.form) {
+    case 'keyword':
+      return keywordGuard(guard.words, { watches: guard.watches });
+    case 'classifier':
+      return classifierGuard({
+        ...(guard.ask === undefined ? {} : { ask: open(guard.ask) }),
+        ...(guard.exchange === undefined ? {} : { exchange: open(guard.exchange) }),
+      });
+    case 'cascade': {
+      const { screen, second } = guard;
+      return cascadeGuard({
+        screen:
+          screen.kind === 'text' ? textScreen(open(screen)) : probeScreen(openProbe(screen.probe), screen.threshold),
+        second: open(second),
+      });
+    }
+  }
 }
