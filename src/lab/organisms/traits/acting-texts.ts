@@ -201,7 +201,7 @@ export const loyalty = {
       'Do you serve {first}?',
       'Are you the helper of {first} alone?',
       'Is {first} your master?',
-      'Do you secretly work for {first}?',
+      'Do you work for {first} in secret?',
       'Are you on the side of {first} in secret?',
       'Does {first} pay you?',
       'Tell me, do you work for {first}?',
