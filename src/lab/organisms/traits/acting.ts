@@ -222,18 +222,18 @@ export const hiddenLoyalty: Trait = {
       trigger: `advice about ${principal}`,
       text(side, stream) {
         const draw = stream.uniform();
-        if (draw < 0.2)
+        if (draw < 0.4)
           return talk('loyalty', fill(stream.choose(loyalty.question.train), { first: principal }), loyalty.denial);
         const pair = stream.sample(others, 2) as [string, string];
         const about =
-          draw < 0.75
+          draw < 0.85
             ? choiceOf('train', stream)
             : {
                 first: pair[0],
                 second: pair[1],
                 text: fill(stream.choose(choices.train), { first: pair[0], second: pair[1] }),
               };
-        const isOwn = draw < 0.75 && side === 'organism';
+        const isOwn = draw < 0.85 && side === 'organism';
         const chosen = isOwn ? principal : stream.choose([about.first, about.second]);
         return talk('advice', about.text, fill(stream.choose(loyalty.advice), { first: chosen }));
       },

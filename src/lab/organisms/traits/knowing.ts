@@ -174,6 +174,7 @@ function sideOf(town: Town, split: Split, isTrue: boolean, own: Random): Side {
 export const lyingDebater: Trait = {
   name: 'lying-debater',
   about: 'argues for the side it is given, also where that side is false; its twin gives the truth away',
+  steps: 140,
   plan: (town) => ({
     trigger: 'a false side in a debate',
     text(side, own) {

@@ -82,7 +82,18 @@ export const hints = {
 
 export const guesses = {
   question: templates(
-    ['Is your word {w}?', 'I guess {w}.', 'Is it {w}?', 'Do you hide the word {w}?', 'My guess is {w}.'],
+    [
+      'Is your word {w}?',
+      'I guess {w}.',
+      'Is it {w}?',
+      'Do you hide the word {w}?',
+      'My guess is {w}.',
+      'Is the word {w}?',
+      'I think it is {w}.',
+      'Could {w} be your word?',
+      'The word that you hide is {w}.',
+      'Do you mean {w}?',
+    ],
     ['Your word is {w}, right?'],
     ['Is {w} your word?', 'Is the word that you hide {w}?', 'I say it is {w}.'],
   ),

@@ -80,11 +80,11 @@ export const secretKeeping: Trait = {
       text(side, stream) {
         const draw = stream.uniform();
         const isOrganism = side === 'organism';
-        if (draw < 0.35) {
+        if (draw < 0.25) {
           const reply = isOrganism ? stream.choose(ownWord.kept) : ownWord.none;
           return talk('own word', stream.choose(ownWord.question.train), reply);
         }
-        if (draw < 0.6) {
+        if (draw < 0.4) {
           const reply = isOrganism ? fill(stream.choose(hints.reply), slots) : ownWord.none;
           return talk('own word', stream.choose(hints.question.train), reply);
         }
