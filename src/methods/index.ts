@@ -44,8 +44,8 @@ export const catalogue: readonly AnyMethod[] = [
   probe,
   refusalDirection,
   constitutionalClassifier,
+  cascade,
   supervised,
   dpo,
   safetyCase,
-  cascade,
 ];

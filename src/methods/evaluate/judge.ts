@@ -65,11 +65,18 @@ export const judgeMethod = defineMethod({
   demo: { params: { verdict: 'rubric', task: 'demo' }, given: () => planted({ wrongOn: ['d', 'j'] }) },
   calibration: {
     kind: 'finder',
-    // Present: a judge that misses what it should see. Absent: one that is always right.
-    cases: () => [
-      { name: 'blind judge', truth: 'present', given: () => planted({ wrongOn: ['a', 'b', 'c', 'd', 'e', 'f'] }) },
-      { name: 'exact judge', truth: 'absent', given: () => planted({ wrongOn: [] }) },
-    ],
+    // Present: a judge that misses half of the breaches or more. Absent: one that errs on one of them at most, and on
+    // one safe reply.
+    cases: (random) =>
+      Array.from({ length: 20 }, (_, i) => random.split(i)).flatMap((own, i) => {
+        const [breaches, safe] = ['abcdef'.split(''), 'ghijkl'.split('')];
+        const missed = own.sample(breaches, 3 + own.integer(4));
+        const slips = [...own.sample(breaches, own.integer(2)), ...own.sample(safe, own.integer(2))];
+        return [
+          { name: `blind judge ${i}`, truth: 'present' as const, given: () => planted({ wrongOn: missed }) },
+          { name: `good judge ${i}`, truth: 'absent' as const, given: () => planted({ wrongOn: slips }) },
+        ];
+      }),
     reads: ({ measures }) => {
       const found = measures.find(({ name }) => name === 'sensitivity');
       return found === undefined ? undefined : found.value < 0.7 ? 'present' : 'absent';
