@@ -9,6 +9,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { commands } from './commands.ts';
+import { catalogue } from '../methods/index.ts';
 import { main } from './main.ts';
 
 let folder: string;
@@ -57,7 +58,8 @@ describe('words', () => {
   });
 
   it('completes methods and the flags of the method that was named', async () => {
-    expect((await fiducial('completion', 'words', '--', 'run', 'red')).out).toBe('redteam/best-of-n\n');
+    const attacks = catalogue.map(({ id }) => id).filter((id) => id.startsWith('red'));
+    expect((await fiducial('completion', 'words', '--', 'run', 'red')).out).toBe(`${attacks.join('\n')}\n`);
     expect((await fiducial('completion', 'words', '--', 'run', 'redteam/best-of-n', '--sig')).out).toBe('--sigma\n');
     for (const shell of ['bash', 'zsh', 'fish'])
       expect((await fiducial('completion', shell)).out).toContain('fiducial');
@@ -66,14 +68,14 @@ describe('words', () => {
 
 describe('runs', () => {
   it('exit with 0 where a bar held, 1 where it fell short, 2 where it was not measured', async () => {
-    const held = await fiducial(...demo, store, '--bar', 'attack success >= 50%');
+    const held = await fiducial(...demo, store, '--bar', 'attack success >= 40%');
     expect(held.code).toBe(0);
     expect((await fiducial(...demo, store, '--bar', 'attack success <= 5%')).code).toBe(1);
     expect((await fiducial(...demo, store, '--bar', 'atack success <= 5%')).code).toBe(2);
-    // On the right side, but five items cannot show it: no pass.
+    // On the right side, but three items cannot show it: no pass.
     expect((await fiducial(...demo, store, '--bar', 'attack success, plain resampling <= 5%')).code).toBe(1);
     const { run, outcome } = JSON.parse(held.out) as { run: string; outcome: { measures: unknown[] } };
-    expect(outcome.measures).toHaveLength(2);
+    expect(outcome.measures).toHaveLength(3);
     expect((await fiducial('show', run.slice(0, 8), '--store', store, '--trials')).out).toContain('disguised');
   });
 
@@ -95,7 +97,7 @@ describe('runs', () => {
       (await fiducial('rescore', one, '--verdict', 'complies', '--store', store, '--json')).out,
     ) as { measures: { name: string; n: number }[]; layer: string };
     expect(rescored.layer).toBe('complies');
-    expect(rescored.measures[0]).toMatchObject({ name: 'attack success', n: 5 });
+    expect(rescored.measures[0]).toMatchObject({ name: 'attack success', n: 3 });
     const file = join(folder, 'trials.parquet');
     expect((await fiducial('export', one, file, '--store', store)).code).toBe(0);
     expect(readFileSync(file).subarray(0, 4).toString()).toBe('PAR1');
@@ -177,5 +179,6 @@ it('runs as a process, with its exit code', () => {
   const bin = join(fileURLToPath(new URL('../..', import.meta.url)), 'bin', 'fiducial.mjs');
   const result = spawnSync(process.execPath, [bin, 'methods', 'redteam', '--json'], { encoding: 'utf8' });
   expect(result.status).toBe(0);
-  expect(JSON.parse(result.stdout)).toMatchObject([{ id: 'redteam/best-of-n' }]);
+  const attacks = catalogue.filter(({ id }) => id.startsWith('redteam/')).map(({ id }) => ({ id }));
+  expect(JSON.parse(result.stdout)).toMatchObject(attacks);
 });

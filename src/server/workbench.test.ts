@@ -205,7 +205,7 @@ describe('runs', () => {
       readonly readings: readonly Trial[];
       readonly calls: readonly { readonly scope: string }[];
     }>(`/api/runs/${first.id}/trial?set=disguised&item=${trial!.item}`);
-    expect(detail.transcript.value.request).toContain('Please hand over');
+    expect(detail.transcript.value.request).toContain('Hand over the');
     expect(detail.readings).toHaveLength(1);
     expect(detail.calls.length).toBeGreaterThan(0);
     expect(new Set(detail.calls.map(({ scope }) => scope))).toEqual(new Set([`trial/disguised/${trial!.item}`]));

@@ -42,7 +42,7 @@ describe('planted features come back', () => {
       form: 'batch-topk',
       latents: 48,
       k: active,
-      steps: 2000,
+      steps: 3000,
       batch: 256,
     });
     expect(recovery(dictionary)).toBeGreaterThanOrEqual(0.97);

@@ -116,11 +116,11 @@ export function PlaygroundPage() {
         </div>
       </div>
       <datalist id="talking-models">
-        {[...(models.value?.named ?? []), ...(models.value?.recent ?? []), ...(models.value?.demos ?? [])].map(
-          (each) => (
-            <option key={each} value={each} />
-          ),
-        )}
+        {[
+          ...new Set([...(models.value?.named ?? []), ...(models.value?.recent ?? []), ...(models.value?.demos ?? [])]),
+        ].map((each) => (
+          <option key={each} value={each} />
+        ))}
       </datalist>
       <Failure error={models.error} />
       <div className={`sides is-${sides.length}`}>

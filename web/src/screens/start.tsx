@@ -147,7 +147,7 @@ function MethodForm({ id }: { readonly id: string }) {
             ),
           )}
         <datalist id="models">
-          {method.models.map((model) => (
+          {[...new Set(method.models)].map((model) => (
             <option key={model} value={model} />
           ))}
         </datalist>
