@@ -42,7 +42,7 @@ export async function run(harness: Harness): Promise<void> {
     }
     await compareLegs(harness, 'function at 50 ms, 10000 cases', 10_000, 2, '', ['fiducial-function', 'bare-function']);
     await compareLegs(harness, 'function at once, 10000 cases', 10_000, 3, '', ['fiducial-instant', 'bare-instant']);
-    promptfoo(harness, 10_000);
+    if (harness.wants('function at 50 ms, 10000 cases, promptfoo')) promptfoo(harness, 10_000);
   } finally {
     server.stop();
   }
@@ -65,6 +65,7 @@ async function compareLegs(
   url: string,
   kinds: readonly string[],
 ): Promise<void> {
+  if (!harness.wants(name)) return;
   const said = new Map<string, Said[]>(kinds.map((kind) => [kind, []]));
   // In turn, so that a busy neighbour meets both.
   for (let turn = 0; turn < runs; turn++) for (const kind of kinds) said.get(kind)!.push(runLeg(kind, cases, url));
