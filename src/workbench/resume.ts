@@ -16,7 +16,7 @@ import { type Filling, openGiven, type OpenOptions } from './open-models.ts';
 import { runMethod, type RunOptions, type RunResult } from './run.ts';
 
 /** What a stored run can be of: the catalogue's methods and the wholes made of them. */
-const runnable: readonly AnyMethod[] = [...catalogue, loop];
+const runnable = (): readonly AnyMethod[] => [...catalogue, loop];
 
 /** How a run was asked for: what `RunOptions.request` holds when a command made it. */
 export interface Request {
@@ -52,7 +52,7 @@ export function methodOf(id: string, methods: readonly AnyMethod[] = catalogue):
 
 /** What filled the roles of a run, opened again. */
 export async function openAgain(run: Run, options: RunOptions & OpenOptions): Promise<Record<string, unknown>> {
-  const method = methodOf(run.spec.method, runnable);
+  const method = methodOf(run.spec.method, runnable());
   const event = await run.event('request', 'request');
   if (event === undefined) {
     throw new FiducialError(
@@ -94,7 +94,7 @@ export async function resumeRun(run: Run, options: RunOptions & OpenOptions): Pr
       `fiducial resume ${spec.parent.run}`,
     );
   }
-  const method = methodOf(spec.method, runnable);
+  const method = methodOf(spec.method, runnable());
   const given = await openAgain(run, options);
   const replicate = spec.replicate === undefined ? {} : { replicate: spec.replicate };
   checkSame(run, specOf(method, spec.params, given, { seed: spec.seed, ...replicate }));
